@@ -1,0 +1,34 @@
+import type { ObjectDiff } from "../objdiff/report.js";
+import type { Observation } from "../observation.js";
+
+/** What `hotpatch build` leaves behind. */
+export interface BuildResult {
+  readonly patch: {
+    /** Files the patch touches, relative to the tree's root, sorted. */
+    readonly files: readonly string[];
+    /** Of the patches' bytes, in order. */
+    readonly sha256: string;
+  };
+  readonly objects: readonly ObjectDiff[];
+  /** Everything that stands in the way or is worth knowing, from all stages, refusals of the objects included. */
+  readonly observations: readonly Observation[];
+  /** Absent when anything was refused or nothing changed. */
+  readonly module?: PatchModule;
+}
+
+/** A loadable `patch.ko`. */
+export interface PatchModule {
+  readonly path: string;
+  readonly sha256: string;
+  /** Name under `/sys/module` and `/sys/kernel/livepatch`. */
+  readonly name: string;
+  readonly backend: "livepatch";
+  /** `vmlinux` or modules' names, sorted. */
+  readonly objects: readonly string[];
+  readonly functions: readonly {
+    readonly object: string;
+    readonly name: string;
+    /** Position among equal names in the object, from 1; 0 when the name is unique. */
+    readonly sympos: number;
+  }[];
+}

@@ -1,0 +1,169 @@
+import { spawn } from "node:child_process";
+import { Fault } from "./fault.js";
+import type { Work } from "./work.js";
+
+export interface RunOptions {
+  readonly cwd?: string;
+  /** Added to the short list of variables that programs are given. */
+  readonly env?: Readonly<Record<string, string>>;
+  readonly input?: string | Uint8Array;
+  /** Seconds until the program is killed; none when absent. */
+  readonly deadline?: number;
+  /** Bytes kept of each of the two outputs; the program is killed beyond it. */
+  readonly outputLimit?: number;
+  /** Called with each piece of standard output as it comes; the pieces are not kept then. */
+  readonly onOutput?: (chunk: Buffer) => void;
+}
+
+export interface RunResult {
+  /** Exit status; 128 + signal number when a signal ended it. */
+  readonly status: number;
+  readonly stdout: string;
+  readonly stderr: string;
+}
+
+const OUTPUT_LIMIT = 64 * 1024 * 1024;
+const PASSED_ON = [
+  "PATH",
+  "HOME",
+  "TMPDIR",
+  "USER",
+  "XDG_CACHE_HOME",
+  "http_proxy",
+  "https_proxy",
+  "no_proxy",
+];
+
+/** The environment of every program we start: nothing but this list reaches it. */
+export function programEnvironment(added: Readonly<Record<string, string>> = {}): Record<string, string> {
+  const environment: Record<string, string> = { LC_ALL: "C.UTF-8", TZ: "UTC" };
+  for (const name of PASSED_ON) {
+    const value = process.env[name];
+    if (value !== undefined) environment[name] = value;
+  }
+  return { ...environment, ...added };
+}
+
+/**
+ * Runs a program to its end, in a process group of its own that dies with us, even when we are killed:
+ * `setpriv --pdeathsig` (util-linux) has the kernel kill it when its parent goes.
+ * @param argv program and arguments; never seen by a shell
+ * @returns status and output; a status other than 0 is not an error here
+ * @throws Fault `lacking` when the program does not exist, `interrupted` when the work was stopped,
+ *   `bad-input` when the deadline or the output limit was passed
+ */
+export async function run(
+  work: Pick<Work, "signal">,
+  argv: readonly [string, ...string[]],
+  options: RunOptions = {},
+): Promise<RunResult> {
+  if (work.signal.aborted) throw new Fault("interrupted", "interrupted");
+  const program = argv[0];
+  const limit = options.outputLimit ?? OUTPUT_LIMIT;
+  return new Promise((resolve, reject) => {
+    const child = spawn("setpriv", ["--pdeathsig", "KILL", "--", ...argv], {
+      cwd: options.cwd,
+      env: programEnvironment(options.env),
+      stdio: ["pipe", "pipe", "pipe"],
+      detached: true,
+    });
+    let ended: Fault | undefined;
+    const end = (fault: Fault) => {
+      ended ??= fault;
+      if (child.pid !== undefined) killGroup(child.pid);
+    };
+    const onAbort = () => end(new Fault("interrupted", "interrupted"));
+    work.signal.addEventListener("abort", onAbort, { once: true });
+    const timer =
+      options.deadline === undefined
+        ? undefined
+        : setTimeout(
+            () => end(new Fault("bad-input", `${program} did not finish within ${options.deadline} s`)),
+            options.deadline * 1000,
+          );
+
+    const keep = (kept: Buffer[]) => {
+      let size = 0;
+      return (chunk: Buffer) => {
+        size += chunk.length;
+        if (size > limit) end(new Fault("bad-input", `${program} printed more than ${limit} bytes`));
+        else kept.push(chunk);
+      };
+    };
+    const stdout: Buffer[] = [];
+    const stderr: Buffer[] = [];
+    child.stdout.on("data", options.onOutput ?? keep(stdout));
+    child.stderr.on("data", keep(stderr));
+    // A program that ends without reading its input is judged by its status, not by the broken pipe.
+    child.stdin.on("error", () => undefined);
+    child.stdin.end(options.input ?? "");
+
+    const finish = () => {
+      clearTimeout(timer);
+      work.signal.removeEventListener("abort", onAbort);
+    };
+    child.once("error", (cause: NodeJS.ErrnoException) => {
+      finish();
+      reject(
+        cause.code === "ENOENT"
+          ? new Fault("lacking", "setpriv (util-linux) is not installed", { cause })
+          : new Fault("defect", `cannot start ${program}: ${cause.message}`, { cause }),
+      );
+    });
+    child.once("close", (status, signal) => {
+      finish();
+      const result = {
+        status: status ?? 128 + (signal === null ? 0 : signalNumber(signal)),
+        stdout: Buffer.concat(stdout).toString(),
+        stderr: Buffer.concat(stderr).toString(),
+      };
+      if (ended) reject(ended);
+      // setpriv's own words, for want of another way to tell its failure from the program's.
+      else if (result.status === 127 && result.stderr.startsWith("setpriv: failed to execute"))
+        reject(new Fault("lacking", `${program} is not installed`, { remedy: "run 'hotpatch doctor'" }));
+      else resolve(result);
+    });
+  });
+}
+
+/**
+ * Like {@link run}, for programs whose failure ends the work.
+ * @returns standard output
+ * @throws Fault as `run` does, and `defect` (or `code`) with the program's last words when its status is not 0
+ */
+export async function runOk(
+  work: Pick<Work, "signal">,
+  argv: readonly [string, ...string[]],
+  options: RunOptions & { failure?: { code: Fault["code"]; message: string; remedy?: string } } = {},
+): Promise<string> {
+  const result = await run(work, argv, options);
+  if (result.status === 0) return result.stdout;
+  const words = (result.stderr.trim() || result.stdout.trim()).split("\n");
+  const failure = options.failure;
+  throw new Fault(
+    failure?.code ?? "defect",
+    `${failure?.message ?? `${argv[0]} failed`}: ${words.at(-1) || `exit status ${result.status}`}`,
+    { detail: words.join("\n"), ...(failure?.remedy ? { remedy: failure.remedy } : {}) },
+  );
+}
+
+function killGroup(leader: number): void {
+  try {
+    process.kill(-leader, "SIGKILL");
+  } catch (error) {
+    // ESRCH: it was faster than us.
+    if ((error as NodeJS.ErrnoException).code !== "ESRCH") throw error;
+  }
+}
+
+function signalNumber(signal: NodeJS.Signals): number {
+  const numbers: Partial<Record<NodeJS.Signals, number>> = {
+    SIGINT: 2,
+    SIGABRT: 6,
+    SIGKILL: 9,
+    SIGSEGV: 11,
+    SIGPIPE: 13,
+    SIGTERM: 15,
+  };
+  return numbers[signal] ?? 0;
+}
