@@ -1,0 +1,50 @@
+/** Where a symbol lives when it is in no section; `livepatch` is resolved by the kernel's livepatch core. */
+export type NoSection = "undefined" | "absolute" | "common" | "livepatch";
+
+/** A relocatable object as a graph: things refer to each other directly; indices exist only in files. */
+export interface ElfObject {
+  /** `e_machine`, see `Machine` in format.ts. */
+  machine: number;
+  littleEndian: boolean;
+  osAbi: number;
+  /** `e_flags`. */
+  flags: number;
+  /** Without symbol, string, group and relocation tables: the writer makes those. */
+  sections: ElfSection[];
+  /** Locals first, as in the file; section symbols among them. */
+  symbols: ElfSymbol[];
+}
+
+export interface ElfSection {
+  name: string;
+  type: number;
+  flags: number;
+  align: number;
+  entrySize: number;
+  /** Contents; for a section without any in the file (NOBITS) an array of zeros of its size. */
+  data: Uint8Array;
+  /** By ascending offset. */
+  relocations: ElfRelocation[];
+  /** Further tables for the same section, such as `.klp.rela.*`. */
+  otherRelocations: { name: string; flags: number; relocations: ElfRelocation[] }[];
+}
+
+export interface ElfSymbol {
+  name: string;
+  binding: number;
+  type: number;
+  /** `st_other`: visibility, and what the processor supplement adds. */
+  other: number;
+  section: ElfSection | NoSection;
+  value: number;
+  size: number;
+}
+
+export interface ElfRelocation {
+  /** Bytes from the section's start. */
+  offset: number;
+  /** Number of the processor supplement. */
+  type: number;
+  symbol: ElfSymbol;
+  addend: number;
+}
