@@ -13,6 +13,8 @@ export interface RunOptions {
   readonly outputLimit?: number;
   /** Called with each piece of standard output as it comes; the pieces are not kept then. */
   readonly onOutput?: (chunk: Buffer) => void;
+  /** Gives the program descriptor 3, a stream socket; called with each piece it writes there. */
+  readonly onDescriptor3?: (chunk: Buffer) => void;
 }
 
 export interface RunResult {
@@ -64,7 +66,7 @@ export async function run(
     const child = spawn("setpriv", ["--pdeathsig", "KILL", "--", ...argv], {
       cwd: options.cwd,
       env: programEnvironment(options.env),
-      stdio: ["pipe", "pipe", "pipe"],
+      stdio: ["pipe", "pipe", "pipe", ...(options.onDescriptor3 ? ["pipe" as const] : [])],
       detached: true,
     });
     let ended: Fault | undefined;
@@ -92,11 +94,12 @@ export async function run(
     };
     const stdout: Buffer[] = [];
     const stderr: Buffer[] = [];
-    child.stdout.on("data", options.onOutput ?? keep(stdout));
-    child.stderr.on("data", keep(stderr));
+    child.stdout?.on("data", options.onOutput ?? keep(stdout));
+    child.stderr?.on("data", keep(stderr));
+    if (options.onDescriptor3) child.stdio[3]?.on("data", options.onDescriptor3);
     // A program that ends without reading its input is judged by its status, not by the broken pipe.
-    child.stdin.on("error", () => undefined);
-    child.stdin.end(options.input ?? "");
+    child.stdin?.on("error", () => undefined);
+    child.stdin?.end(options.input ?? "");
 
     const finish = () => {
       clearTimeout(timer);

@@ -1,0 +1,176 @@
+import { Fault } from "../host/fault.js";
+import { run } from "../host/run.js";
+import type { Work } from "../host/work.js";
+import type { Arch } from "../profile/profile.js";
+import { bootableForm } from "./kernel-image.js";
+
+export type Accelerator = "kvm" | "emulation";
+
+/** A machine to boot. */
+export interface Guest {
+  readonly arch: Arch;
+  /** The kernel as packaged: bzImage, vmlinux or arm64 Image. */
+  readonly image: string;
+  /** Path of a cpio archive whose `/init` is started with the variable `protocol` (see {@link protocolPort}). */
+  readonly initramfs: string;
+  readonly accelerator: Accelerator;
+  /** After ours on the kernel's command line. */
+  readonly kernelArguments?: readonly string[];
+  /** MiB; 512 when absent. */
+  readonly memory?: number;
+  /** 1 when absent: a livepatch transition then finishes at once, for no other task is ever running. */
+  readonly cpus?: number;
+  /** Seconds of wall time the guest may run. */
+  readonly deadline: number;
+  /** Seconds it may print nothing at all; as long as the deadline when absent. */
+  readonly silence?: number;
+  /** Called with the bytes of the protocol channel as they come. */
+  readonly onProtocol?: (chunk: Buffer) => void;
+}
+
+/** What became of a guest. */
+export interface GuestEnd {
+  /** `exited`: it powered off, reset or panicked (a panic resets); the others: we stopped it, and why. */
+  readonly end: "exited" | "deadline" | "silence" | "flood";
+  /** What the kernel printed on its console. */
+  readonly console: string;
+  /** What the guest's programs wrote to the protocol channel. */
+  readonly protocol: Buffer;
+  /** Wall time. */
+  readonly seconds: number;
+}
+
+interface Machine {
+  readonly binary: string;
+  readonly machine: Readonly<Record<Accelerator, string>>;
+  readonly cpu: Readonly<Record<Accelerator, string>>;
+  /** The kernel's own console: first serial port. */
+  readonly console: string;
+  /** A second serial port, so that no line of the kernel's can tear one of ours. Stock kernels have its driver built in. */
+  readonly protocol: { readonly tty: string; readonly device: string };
+}
+
+const MACHINES: Readonly<Record<Arch, Machine>> = {
+  x86_64: {
+    binary: "qemu-system-x86_64",
+    machine: { kvm: "pc", emulation: "pc" },
+    cpu: { kvm: "host", emulation: "qemu64" },
+    console: "ttyS0",
+    protocol: { tty: "ttyS1", device: "isa-serial" },
+  },
+  arm64: {
+    binary: "qemu-system-aarch64",
+    machine: { kvm: "virt,gic-version=host", emulation: "virt" },
+    cpu: { kvm: "host", emulation: "cortex-a57" },
+    console: "ttyAMA0",
+    protocol: { tty: "ttyS0", device: "pci-serial" },
+  },
+};
+
+const CONSOLE_LIMIT = 4 * 1024 * 1024;
+const PROTOCOL_LIMIT = 64 * 1024 * 1024;
+
+/** The QEMU program for guests of that architecture. */
+export function qemuBinary(arch: Arch): string {
+  return MACHINES[arch].binary;
+}
+
+/**
+ * Boots a kernel and waits until the guest ends or is stopped. The guest has no network and no disk; QEMU itself runs
+ * under its seccomp filter and dies with us.
+ * Results come on a serial port of their own: the guest finds its name in the variable `protocol` (the kernel hands
+ * unknown `name=value` arguments to init as environment, Documentation/admin-guide/kernel-parameters.rst).
+ * @throws Fault `lacking` without QEMU, `bad-input` when QEMU cannot use the image, `interrupted`
+ */
+export async function bootGuest(work: Work, guest: Guest): Promise<GuestEnd> {
+  const machine = MACHINES[guest.arch];
+  const image = await bootableForm(work, guest.arch, guest.image);
+  const stop = new AbortController();
+  let stopped: GuestEnd["end"] | undefined;
+  const stopFor = (reason: GuestEnd["end"]) => {
+    stopped ??= reason;
+    stop.abort();
+  };
+
+  const console = collector(CONSOLE_LIMIT, () => stopFor("flood"));
+  const protocol = collector(PROTOCOL_LIMIT, () => stopFor("flood"));
+  const deadline = setTimeout(() => stopFor("deadline"), guest.deadline * 1000);
+  const silence = setTimeout(() => stopFor("silence"), (guest.silence ?? guest.deadline) * 1000);
+  const start = performance.now();
+  try {
+    const result = await run(
+      { signal: AbortSignal.any([work.signal, stop.signal]) },
+      qemuCommand(machine, guest, image),
+      {
+        onOutput: (chunk) => {
+          silence.refresh();
+          console.add(chunk);
+        },
+        onDescriptor3: (chunk) => {
+          silence.refresh();
+          protocol.add(chunk);
+          guest.onProtocol?.(chunk);
+        },
+      },
+    );
+    if (result.status !== 0) throw qemuFailure(guest, result.stderr);
+  } catch (error) {
+    if (stopped === undefined || work.signal.aborted) throw error;
+  } finally {
+    clearTimeout(deadline);
+    clearTimeout(silence);
+  }
+  return {
+    end: stopped ?? "exited",
+    console: console.bytes().toString("latin1").replaceAll("\r\n", "\n"),
+    protocol: protocol.bytes(),
+    seconds: (performance.now() - start) / 1000,
+  };
+}
+
+function qemuCommand(machine: Machine, guest: Guest, image: string): [string, ...string[]] {
+  const append = [
+    `console=${machine.console}`,
+    `protocol=${machine.protocol.tty}`,
+    // A panic resets the machine, and with -no-reboot a reset ends QEMU.
+    "panic=-1",
+    // Warnings and worse; the slow console is spared the rest.
+    "loglevel=5",
+    ...(guest.kernelArguments ?? []),
+  ];
+  return [
+    machine.binary,
+    ...["-nodefaults", "-no-user-config", "-no-reboot", "-display", "none"],
+    ...["-sandbox", "on,obsolete=deny,elevateprivileges=deny,spawn=deny,resourcecontrol=deny"],
+    ...["-machine", machine.machine[guest.accelerator]],
+    ...["-accel", guest.accelerator === "kvm" ? "kvm" : "tcg"],
+    ...["-cpu", machine.cpu[guest.accelerator]],
+    ...["-smp", String(guest.cpus ?? 1)],
+    ...["-m", `${guest.memory ?? 512}M`],
+    ...["-serial", "stdio"],
+    ...["-chardev", "socket,id=protocol,fd=3"],
+    ...["-device", `${machine.protocol.device},chardev=protocol`],
+    ...["-kernel", image],
+    ...["-initrd", guest.initramfs],
+    ...["-append", append.join(" ")],
+  ];
+}
+
+function collector(limit: number, onFull: () => void): { add(chunk: Buffer): void; bytes(): Buffer } {
+  const chunks: Buffer[] = [];
+  let size = 0;
+  return {
+    add(chunk) {
+      if (size >= limit) return;
+      chunks.push(chunk.subarray(0, limit - size));
+      size += chunk.length;
+      if (size >= limit) onFull();
+    },
+    bytes: () => Buffer.concat(chunks),
+  };
+}
+
+function qemuFailure(guest: Guest, stderr: string): Fault {
+  const words = stderr.trim().split("\n").at(-1) ?? "";
+  return new Fault("bad-input", `QEMU cannot boot ${guest.image}: ${words}`, { detail: stderr });
+}
