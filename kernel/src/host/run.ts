@@ -13,6 +13,8 @@ export interface RunOptions {
   readonly outputLimit?: number;
   /** Called with each piece of standard output as it comes; the pieces are not kept then. */
   readonly onOutput?: (chunk: Buffer) => void;
+  /** Called with each piece of standard error as it comes; the pieces are kept as well. */
+  readonly onErrorOutput?: (chunk: Buffer) => void;
   /** Gives the program descriptor 3, a stream socket; called with each piece it writes there. */
   readonly onDescriptor3?: (chunk: Buffer) => void;
 }
@@ -96,6 +98,7 @@ export async function run(
     const stderr: Buffer[] = [];
     child.stdout?.on("data", options.onOutput ?? keep(stdout));
     child.stderr?.on("data", keep(stderr));
+    if (options.onErrorOutput) child.stderr?.on("data", options.onErrorOutput);
     if (options.onDescriptor3) child.stdio[3]?.on("data", options.onDescriptor3);
     // A program that ends without reading its input is judged by its status, not by the broken pipe.
     child.stdin?.on("error", () => undefined);
