@@ -1,3 +1,7 @@
+import { fstatSync, readSync } from "node:fs";
+import { mkdtemp, open, rm, writeFile } from "node:fs/promises";
+import { tmpdir } from "node:os";
+import { join } from "node:path";
 import { Fault } from "../host/fault.js";
 import { run } from "../host/run.js";
 import type { Work } from "../host/work.js";
@@ -11,8 +15,8 @@ export interface Guest {
   readonly arch: Arch;
   /** The kernel as packaged: bzImage, vmlinux or arm64 Image. */
   readonly image: string;
-  /** Path of a cpio archive whose `/init` is started with the variable `protocol` (see {@link protocolPort}). */
-  readonly initramfs: string;
+  /** A cpio archive whose `/init` is started with the variable `protocol` (see {@link protocolPort}). */
+  readonly initramfs: Uint8Array;
   readonly accelerator: Accelerator;
   /** After ours on the kernel's command line. */
   readonly kernelArguments?: readonly string[];
@@ -67,6 +71,7 @@ const MACHINES: Readonly<Record<Arch, Machine>> = {
   },
 };
 
+const POLL_MILLISECONDS = 50;
 const CONSOLE_LIMIT = 4 * 1024 * 1024;
 const PROTOCOL_LIMIT = 64 * 1024 * 1024;
 
@@ -83,33 +88,55 @@ export function qemuBinary(arch: Arch): string {
  * @throws Fault `lacking` without QEMU, `bad-input` when QEMU cannot use the image, `interrupted`
  */
 export async function bootGuest(work: Work, guest: Guest): Promise<GuestEnd> {
-  const machine = MACHINES[guest.arch];
   const image = await bootableForm(work, guest.arch, guest.image);
+  const folder = await mkdtemp(join(tmpdir(), "kernel-hotpatch-"));
+  try {
+    const files = { image, initramfs: join(folder, "initramfs"), protocol: join(folder, "protocol") };
+    await writeFile(files.initramfs, guest.initramfs);
+    await writeFile(files.protocol, "");
+    return await watchGuest(work, guest, files);
+  } finally {
+    await rm(folder, { recursive: true, force: true });
+  }
+}
+
+interface GuestFiles {
+  readonly image: string;
+  readonly initramfs: string;
+  readonly protocol: string;
+}
+
+async function watchGuest(work: Work, guest: Guest, files: GuestFiles): Promise<GuestEnd> {
   const stop = new AbortController();
   let stopped: GuestEnd["end"] | undefined;
   const stopFor = (reason: GuestEnd["end"]) => {
     stopped ??= reason;
     stop.abort();
   };
-
-  const console = collector(CONSOLE_LIMIT, () => stopFor("flood"));
-  const protocol = collector(PROTOCOL_LIMIT, () => stopFor("flood"));
   const deadline = setTimeout(() => stopFor("deadline"), guest.deadline * 1000);
   const silence = setTimeout(() => stopFor("silence"), (guest.silence ?? guest.deadline) * 1000);
+
+  const printed = collector(CONSOLE_LIMIT, () => stopFor("flood"));
+  const told = collector(PROTOCOL_LIMIT, () => stopFor("flood"));
+  const file = await open(files.protocol);
+  const readProtocol = () => {
+    const chunk = readRest(file.fd, told.size());
+    if (chunk.length === 0) return;
+    silence.refresh();
+    told.add(chunk);
+    guest.onProtocol?.(chunk);
+  };
+  const poll = setInterval(readProtocol, POLL_MILLISECONDS);
+
   const start = performance.now();
   try {
     const result = await run(
       { signal: AbortSignal.any([work.signal, stop.signal]) },
-      qemuCommand(machine, guest, image),
+      qemuCommand(MACHINES[guest.arch], guest, files),
       {
         onOutput: (chunk) => {
           silence.refresh();
-          console.add(chunk);
-        },
-        onDescriptor3: (chunk) => {
-          silence.refresh();
-          protocol.add(chunk);
-          guest.onProtocol?.(chunk);
+          printed.add(chunk);
         },
       },
     );
@@ -117,18 +144,25 @@ export async function bootGuest(work: Work, guest: Guest): Promise<GuestEnd> {
   } catch (error) {
     if (stopped === undefined || work.signal.aborted) throw error;
   } finally {
-    clearTimeout(deadline);
-    clearTimeout(silence);
+    for (const timer of [deadline, silence, poll]) clearTimeout(timer);
+    readProtocol();
+    await file.close();
   }
   return {
     end: stopped ?? "exited",
-    console: console.bytes().toString("latin1").replaceAll("\r\n", "\n"),
-    protocol: protocol.bytes(),
+    console: printed.bytes().toString("latin1").replaceAll("\r\n", "\n"),
+    protocol: told.bytes(),
     seconds: (performance.now() - start) / 1000,
   };
 }
 
-function qemuCommand(machine: Machine, guest: Guest, image: string): [string, ...string[]] {
+/** What an open file holds from `position` to its present end. */
+function readRest(descriptor: number, position: number): Buffer {
+  const chunk = Buffer.alloc(Math.max(0, fstatSync(descriptor).size - position));
+  return chunk.subarray(0, readSync(descriptor, chunk, 0, chunk.length, position));
+}
+
+function qemuCommand(machine: Machine, guest: Guest, files: GuestFiles): [string, ...string[]] {
   const append = [
     `console=${machine.console}`,
     `protocol=${machine.protocol.tty}`,
@@ -148,24 +182,32 @@ function qemuCommand(machine: Machine, guest: Guest, image: string): [string, ..
     ...["-smp", String(guest.cpus ?? 1)],
     ...["-m", `${guest.memory ?? 512}M`],
     ...["-serial", "stdio"],
-    ...["-chardev", "socket,id=protocol,fd=3"],
+    // A file: the device hands on single bytes, and for a pipe or socket each would wake its reader.
+    ...["-chardev", `file,id=protocol,path=${files.protocol}`],
     ...["-device", `${machine.protocol.device},chardev=protocol`],
-    ...["-kernel", image],
-    ...["-initrd", guest.initramfs],
+    ...["-kernel", files.image],
+    ...["-initrd", files.initramfs],
     ...["-append", append.join(" ")],
   ];
 }
 
-function collector(limit: number, onFull: () => void): { add(chunk: Buffer): void; bytes(): Buffer } {
+interface Collector {
+  add(chunk: Buffer): void;
+  /** Bytes added so far, those beyond the limit included. */
+  size(): number;
+  bytes(): Buffer;
+}
+
+function collector(limit: number, onFull: () => void): Collector {
   const chunks: Buffer[] = [];
   let size = 0;
   return {
     add(chunk) {
-      if (size >= limit) return;
-      chunks.push(chunk.subarray(0, limit - size));
+      if (size < limit) chunks.push(chunk.subarray(0, limit - size));
       size += chunk.length;
       if (size >= limit) onFull();
     },
+    size: () => size,
     bytes: () => Buffer.concat(chunks),
   };
 }

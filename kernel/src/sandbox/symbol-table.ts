@@ -1,6 +1,4 @@
-import { mkdtemp, readFile, rm, writeFile } from "node:fs/promises";
-import { tmpdir } from "node:os";
-import { join } from "node:path";
+import { readFile } from "node:fs/promises";
 import { gunzipSync } from "node:zlib";
 import { Fault } from "../host/fault.js";
 import type { Work } from "../host/work.js";
@@ -20,22 +18,15 @@ export async function readSymbolTable(
   kernel: { readonly arch: Arch; readonly image: string; readonly busybox: string },
 ): Promise<string> {
   work.progress("reading the kernel's symbol table in a sandbox");
-  const folder = await mkdtemp(join(tmpdir(), "kernel-hotpatch-"));
-  try {
-    const initramfs = join(folder, "initramfs");
-    const init = await guestScript("symbols.sh");
-    await writeFile(initramfs, cpioArchive(baseSystem(await readFile(kernel.busybox), init)));
-    const guest = await bootGuest(work, {
-      ...kernel,
-      initramfs,
-      accelerator: "emulation",
-      kernelArguments: ["nokaslr"],
-      deadline: 120,
-    });
-    return coreSymbols(guest.protocol, `${guest.console}\n(guest ended: ${guest.end})`);
-  } finally {
-    await rm(folder, { recursive: true, force: true });
-  }
+  const init = await guestScript("symbols.sh");
+  const guest = await bootGuest(work, {
+    ...kernel,
+    initramfs: cpioArchive(baseSystem(await readFile(kernel.busybox), init)),
+    accelerator: "emulation",
+    kernelArguments: ["nokaslr"],
+    deadline: 120,
+  });
+  return coreSymbols(guest.protocol, `${guest.console}\n(guest ended: ${guest.end})`);
 }
 
 function coreSymbols(packed: Buffer, console: string): string {
