@@ -1,0 +1,90 @@
+import { chmod, copyFile, mkdir, readFile, writeFile } from "node:fs/promises";
+import { availableParallelism } from "node:os";
+import { join } from "node:path";
+import { Fault } from "../host/fault.js";
+import { runOk } from "../host/run.js";
+import type { Work } from "../host/work.js";
+import { chooseCompiler } from "./compiler.js";
+import { configDrift, parseConfig, withoutSigning } from "./config.js";
+import type { KernelParts } from "./parts.js";
+import type { KernelProfile } from "./profile.js";
+
+/** The part of a profile that preparing yields. */
+export type PreparedBuild = Pick<KernelProfile, "build" | "compiler" | "makeVariables" | "configDrift">;
+
+/**
+ * Makes a Kbuild output folder in which objects compile as they did for the image.
+ * @param folder the profile's own; `build` and a stand-in for `pahole` are made in it
+ * @throws Fault `lacking` without a compiler or the kernel's build tools, `bad-input` when the tree does not build
+ */
+export async function prepareBuild(
+  work: Work,
+  parts: Pick<KernelParts, "arch" | "release" | "config" | "moduleSymvers" | "source">,
+  folder: string,
+): Promise<PreparedBuild> {
+  const build = join(folder, "build");
+  // Kbuild refuses both (Makefile, "source directory cannot contain spaces or colons").
+  for (const path of [parts.source, build]) {
+    if (/[\s:]/.test(path)) {
+      throw new Fault(
+        "bad-input",
+        `the kernel's build cannot work below ${path}: a space or colon is in the way`,
+        {
+          remedy: "set XDG_CACHE_HOME to a folder without spaces and colons in its path",
+        },
+      );
+    }
+  }
+  const config = await readFile(parts.config, "utf8");
+  const options = parseConfig(config);
+  const compiler = await chooseCompiler(work, parts.arch, options);
+  const makeVariables = {
+    ARCH: parts.arch,
+    CROSS_COMPILE: compiler.crossCompile,
+    CC: compiler.command,
+    HOSTCC: compiler.hostCommand,
+    // Given each time, or else utsrelease.h falls back to the source's own version.
+    KERNELRELEASE: parts.release,
+    PAHOLE: await standInPahole(folder, options.get("CONFIG_PAHOLE_VERSION") ?? "0"),
+    KBUILD_BUILD_TIMESTAMP: "1970-01-01",
+    KBUILD_BUILD_VERSION: "1",
+    KBUILD_BUILD_USER: "hotpatch",
+    KBUILD_BUILD_HOST: "hotpatch",
+  };
+  await mkdir(build, { recursive: true });
+  await writeFile(join(build, ".config"), withoutSigning(config));
+  const assignments = Object.entries(makeVariables).map(([name, value]) => `${name}=${value}`);
+  const make = async (...targets: string[]) => {
+    work.progress(`preparing the kernel's build (${targets.at(-1)})`);
+    await runOk(work, ["make", "-C", parts.source, `O=${build}`, ...assignments, ...targets], {
+      failure: {
+        code: "bad-input",
+        message: `'make ${targets.at(-1)}' failed for ${parts.release}`,
+        remedy: "run 'hotpatch doctor' to see whether a build tool is missing",
+      },
+    });
+  };
+  await make("olddefconfig");
+  const prepared = parseConfig(await readFile(join(build, ".config"), "utf8"));
+  await make(`-j${availableParallelism()}`, "modules_prepare");
+  await copyFile(parts.moduleSymvers, join(build, "Module.symvers"));
+  return {
+    build,
+    compiler: { command: compiler.command, version: compiler.version, builtWith: compiler.builtWith },
+    makeVariables,
+    configDrift: configDrift(options, prepared),
+  };
+}
+
+/**
+ * Kconfig asks pahole for its version, and without one turns off DEBUG_INFO_BTF, which changes `struct module`
+ * (init/Kconfig, PAHOLE_VERSION; scripts/pahole-version.sh). Nothing here generates BTF, so the version is enough.
+ * @param version as CONFIG_PAHOLE_VERSION has it: 124 for v1.24, 0 for none
+ */
+async function standInPahole(folder: string, version: string): Promise<string> {
+  const path = join(folder, "pahole");
+  const [, major, minor] = /^(\d)(\d\d)$/.exec(version) ?? [];
+  await writeFile(path, major ? `#!/bin/sh\necho v${major}.${minor}\n` : "#!/bin/sh\necho 0\n");
+  await chmod(path, 0o755);
+  return path;
+}
