@@ -1,0 +1,149 @@
+import { Machine, SectionFlag } from "../elf/format.js";
+import type { ElfRelocation, ElfSection } from "../elf/object.js";
+import type { Arch } from "../profile/profile.js";
+
+/** How the entries of a section that describes code are told apart and what they are for. */
+export interface SpecialSection {
+  /**
+   * Relocations in each entry. The first stands at the entry's first byte and points at the code described, so that
+   * entries need no size of their own: an entry reaches up to the next.
+   */
+  readonly relocations: number;
+  /** The entry is where ftrace hooks the function: without it, the function cannot be redirected. */
+  readonly ftraceEntry?: true;
+  /** Offset of a 16-bit source line in the entry, which says nothing about the code. */
+  readonly line?: number;
+}
+
+/** Everything about a processor that the object diff needs to know. */
+export interface ObjectArchitecture {
+  readonly arch: Arch;
+  readonly machine: number;
+  readonly special: Readonly<Record<string, SpecialSection>>;
+  /** Relocation types that store an address, as opposed to jumping there. */
+  readonly pointers: ReadonlySet<number>;
+  /** Symbols that mark places for tools and name nothing (ELF for the Arm 64-bit Architecture, 5.5.5). */
+  readonly isMarker: (name: string) => boolean;
+  /**
+   * @returns bytes to add to the addend for the offset that the code really refers to: instructions count from their
+   *   end, relocations from their field
+   */
+  readonly bias: (section: ElfSection, relocation: ElfRelocation) => number;
+}
+
+// Written by macros in include/asm-generic/bug.h, include/linux/objtool.h and include/linux/annotate.h.
+const ONE: SpecialSection = { relocations: 1 };
+const OBJTOOL_ANNOTATIONS = {
+  ".discard.annotate_insn": ONE,
+  ".discard.func_stack_frame_non_standard": ONE,
+  ".discard.ignore_alts": ONE,
+  ".discard.instr_begin": ONE,
+  ".discard.instr_end": ONE,
+  ".discard.intra_function_calls": ONE,
+  ".discard.noendbr": ONE,
+  ".discard.reachable": ONE,
+  ".discard.retpoline_safe": ONE,
+  ".discard.unreachable": ONE,
+  ".discard.unwind_hints": ONE,
+} as const;
+
+// struct bug_entry (include/asm-generic/bug.h), struct exception_table_entry (asm/extable.h), struct jump_entry
+// (include/linux/jump_label.h) and struct alt_instr (asm/alternative.h) begin alike on both architectures.
+const CODE_TABLES = {
+  __bug_table: { relocations: 2, line: 8 },
+  __ex_table: { relocations: 2 },
+  __jump_table: { relocations: 3 },
+  ".altinstructions": { relocations: 2 },
+} as const;
+
+const R_X86_64 = { ABS64: 1, PC32: 2, PLT32: 4, ABS32: 10, ABS32S: 11 } as const;
+const R_AARCH64 = {
+  ABS64: 257,
+  ADR_PREL_LO21: 274,
+  ADR_PREL_PG_HI21: 275,
+  ADR_PREL_PG_HI21_NC: 276,
+  ADD_ABS_LO12_NC: 277,
+} as const;
+
+const ARCHITECTURES: readonly ObjectArchitecture[] = [
+  {
+    arch: "x86_64",
+    machine: Machine.X86_64,
+    special: {
+      ...OBJTOOL_ANNOTATIONS,
+      ...CODE_TABLES,
+      __mcount_loc: { relocations: 1, ftraceEntry: true },
+      __patchable_function_entries: { relocations: 1, ftraceEntry: true },
+      ".parainstructions": ONE,
+      ".smp_locks": ONE,
+      // What objtool adds; found in objects that went through it.
+      ".call_sites": ONE,
+      ".ibt_endbr_seal": ONE,
+      ".retpoline_sites": ONE,
+      ".return_sites": ONE,
+      ".static_call_sites": { relocations: 2 },
+    },
+    pointers: new Set([R_X86_64.ABS64, R_X86_64.ABS32, R_X86_64.ABS32S]),
+    isMarker: () => false,
+    bias: biasX86,
+  },
+  {
+    arch: "arm64",
+    machine: Machine.AARCH64,
+    special: {
+      ...CODE_TABLES,
+      __patchable_function_entries: { relocations: 1, ftraceEntry: true },
+    },
+    pointers: new Set(Object.values(R_AARCH64)),
+    isMarker: (name) => name.startsWith("$"),
+    bias: () => 0,
+  },
+];
+
+/** @returns the architecture of an object, or undefined when it is none that we know */
+export function architectureOf(machine: number): ObjectArchitecture | undefined {
+  return ARCHITECTURES.find((architecture) => architecture.machine === machine);
+}
+
+/**
+ * In x86 code, a 32-bit field relative to the program counter counts from the end of its instruction, which is the
+ * field's own end, or lies behind an immediate operand (Intel SDM volume 2, 2.2.1.6 and appendix A).
+ */
+function biasX86(section: ElfSection, { type, offset }: ElfRelocation): number {
+  if ((section.flags & SectionFlag.EXECINSTR) === 0) return 0;
+  if (type !== R_X86_64.PC32 && type !== R_X86_64.PLT32) return 0;
+  const byte = (back: number) => section.data[offset - back] ?? 0;
+  // ModRM: mod 0, rm 5 is the address form that this is about. Anything else is a jump or a call.
+  const modrm = byte(1);
+  if ((modrm & 0xc7) !== 0x05) return 4;
+  return 4 + immediateSize(modrm, byte(2), byte(3), byte(4));
+}
+
+/** Bytes of immediate operand of an instruction, given its ModRM byte and what stands before it. */
+function immediateSize(modrm: number, opcode: number, before: number, earlier: number): number {
+  const operandSize = before === 0x66 || earlier === 0x66 ? 2 : 4;
+  const group = (modrm >> 3) & 7;
+  if (before === 0x0f) {
+    const byteOperand = [0x70, 0x71, 0x72, 0x73, 0xa4, 0xac, 0xba, 0xc2, 0xc4, 0xc5, 0xc6];
+    return byteOperand.includes(opcode) ? 1 : 0;
+  }
+  switch (opcode) {
+    case 0x80:
+    case 0x83:
+    case 0x6b:
+    case 0xc0:
+    case 0xc1:
+    case 0xc6:
+      return 1;
+    case 0x81:
+    case 0x69:
+    case 0xc7:
+      return operandSize;
+    case 0xf6:
+      return group < 2 ? 1 : 0;
+    case 0xf7:
+      return group < 2 ? operandSize : 0;
+    default:
+      return 0;
+  }
+}
