@@ -1,0 +1,24 @@
+import type { Command } from "commander";
+import type { Act } from "./command.js";
+import type { Session } from "./session.js";
+
+export function addDoctorCommand(program: Command, act: Act): void {
+  program
+    .command("doctor")
+    .description("say what this machine has and lacks, and how to get it")
+    .addHelpText("after", "\nExit status 3 when something is missing that reviews need.")
+    .action((_options: unknown, command: Command) => act(command, doctor));
+}
+
+async function doctor(session: Session): Promise<number> {
+  const { examineMachine } = await import("../doctor/examine-machine.js");
+  const report = await examineMachine(session.work);
+  if (session.json) {
+    const { renderJson } = await import("../render/json.js");
+    session.print(renderJson(report));
+  } else {
+    const { renderDoctorText } = await import("../render/doctor.js");
+    session.print(renderDoctorText(report, session.colors));
+  }
+  return report.ready ? 0 : 3;
+}

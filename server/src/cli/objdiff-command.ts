@@ -1,0 +1,59 @@
+import { readFile } from "node:fs/promises";
+import type { Command } from "commander";
+import type { Severity } from "../rules/rule.js";
+import { cannotRead } from "./cannot-read.js";
+import type { Act } from "./command.js";
+import { failOnOption } from "./fail-on.js";
+import type { Session } from "./session.js";
+
+interface Options {
+  readonly output?: string;
+  readonly failOn: Severity;
+}
+
+export function addObjdiffCommand(program: Command, act: Act): void {
+  program
+    .command("objdiff")
+    .description("compare two objects of one translation unit, compiled before and after a change")
+    .argument("<orig.o>", "compiled before, with -ffunction-sections -fdata-sections")
+    .argument("<patched.o>", "compiled after, with the same flags")
+    .option("-o, --output <file>", "where to write diff.o: what a hot patch has to carry")
+    .addOption(failOnOption())
+    .addHelpText("after", "\nExample:\n  hotpatch objdiff meminfo.orig.o meminfo.o -o diff.o")
+    .action((orig: string, patched: string, options: Options, command: Command) =>
+      act(command, (session) => objdiff(session, orig, patched, options)),
+    );
+}
+
+async function objdiff(session: Session, orig: string, patched: string, options: Options): Promise<number> {
+  const [{ diffObjects }, { writeElf }, { findingOf }, { reaches }] = await Promise.all([
+    import("@kernel-hotpatch/kernel/objdiff/diff-objects"),
+    import("@kernel-hotpatch/kernel/elf/write"),
+    import("../review/finding-of.js"),
+    import("../review/verdict.js"),
+  ]);
+  const { report, carried } = diffObjects({
+    orig: await readObject(orig),
+    patched: await readObject(patched),
+    names: { orig, patched },
+  });
+  if (carried && options.output !== undefined) {
+    const { writeWhole } = await import("./write-whole.js");
+    await writeWhole(options.output, writeElf(carried));
+  }
+  const findings = [...report.refusals, ...report.remarks].map((seen) => findingOf(seen, "object"));
+  if (session.json) {
+    const { renderJson } = await import("../render/json.js");
+    session.print(renderJson(report));
+  } else {
+    const { renderObjectDiffText } = await import("../render/text.js");
+    session.print(renderObjectDiffText(report, findings, session.colors));
+  }
+  return reaches(findings, options.failOn) ? 1 : 0;
+}
+
+async function readObject(path: string): Promise<Uint8Array> {
+  return readFile(path).catch((cause: NodeJS.ErrnoException) => {
+    throw cannotRead(path, cause);
+  });
+}

@@ -1,0 +1,46 @@
+import { defaultCache, type Work } from "@kernel-hotpatch/kernel/host/work";
+import { type Colors, colors } from "../render/colors.js";
+import { printable } from "../render/printable.js";
+import { createProgress } from "./progress.js";
+
+/** The options that every command takes. */
+export interface CommonOptions {
+  readonly json?: true;
+  readonly kernel?: string;
+  readonly verbose?: true;
+}
+
+/** What a command works with: the work itself and the person it speaks to. */
+export interface Session {
+  readonly work: Work;
+  readonly json: boolean;
+  /** What `--kernel` named. */
+  readonly kernel: string | undefined;
+  readonly colors: Colors;
+  /** To standard output, as it is: callers make foreign text printable. */
+  print(text: string): void;
+  /** One line to standard error, made printable, in front of any progress. */
+  note(line: string): void;
+  /** Takes away what only makes sense while the command runs. */
+  end(): void;
+}
+
+/** @param signal aborted when the person wants to stop */
+export function openSession(options: CommonOptions, signal: AbortSignal): Session {
+  const progress = createProgress(process.stderr, options.verbose === true);
+  return {
+    work: { signal, cache: defaultCache(), progress: progress.report },
+    json: options.json === true,
+    kernel: options.kernel,
+    colors: colors(process.stdout.isTTY === true && !process.env.NO_COLOR && process.env.TERM !== "dumb"),
+    print: (text) => {
+      progress.clear();
+      process.stdout.write(text);
+    },
+    note: (line) => {
+      progress.clear();
+      process.stderr.write(`hotpatch: ${printable(line)}\n`);
+    },
+    end: progress.clear,
+  };
+}

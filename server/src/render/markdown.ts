@@ -1,0 +1,76 @@
+import type { Finding } from "../review/finding.js";
+import type { Review } from "../review/review.js";
+import { printable, printableLine } from "./printable.js";
+
+/** A review as Markdown, for a pull request or a mail archive; nothing in it can leave its place as text. */
+export function renderReviewMarkdown(review: Review): string {
+  const { kernel, patch, module, sandbox, findings } = review;
+  const parts = [
+    `## Hot patch review: ${review.verdict}`,
+    `Kernel ${code(kernel.id)} (${code(kernel.release)}, ${kernel.arch}); patched: ${patch.files.map(code).join(", ")}.`,
+  ];
+  if (findings.length > 0) parts.push("### Findings", findings.map(findingItem).join("\n"));
+  if (module) {
+    const rows = module.functions.map(
+      ({ object, name, sympos }) => `| ${cell(object)} | ${cell(name)} | ${sympos} |`,
+    );
+    parts.push(
+      `### Carried by ${code(module.path)} (${module.backend})`,
+      ["| object | function | sympos |", "| --- | --- | --- |", ...rows].join("\n"),
+    );
+  }
+  if (sandbox) {
+    const steps = sandbox.steps.map(
+      (step) => `${step.outcome.padEnd(7)} ${step.name}\n${indented(step.output)}`,
+    );
+    parts.push(
+      `### Sandbox: ${sandbox.outcome}, ${sandbox.accelerator}, ${sandbox.seconds.toFixed(1)} s`,
+      fenced(steps.join("")),
+    );
+  }
+  return `${parts.join("\n\n")}\n`;
+}
+
+function findingItem(finding: Finding): string {
+  const place = [finding.file, finding.line, finding.column].filter((part) => part !== null).join(":");
+  const lines = [
+    `- **${finding.severity}** ${code(finding.rule)}${place ? ` at ${code(place)}` : ""}: ${prose(finding.message)}`,
+    `  - why: ${prose(finding.why)}`,
+    `  - remedy: ${prose(finding.remedy)}`,
+  ];
+  if (finding.suppressed) lines.push(`  - suppressed: ${prose(finding.suppressed.reason)}`);
+  if (finding.detail !== undefined) lines.push("", fenced(finding.detail).replaceAll(/^/gm, "  "), "");
+  return lines.join("\n");
+}
+
+function indented(lines: readonly string[]): string {
+  return lines.map((line) => `        ${line}\n`).join("");
+}
+
+/** Plain text: Markdown, HTML, mentions and references to issues lose their meaning. */
+function prose(text: string): string {
+  return printableLine(text)
+    .replaceAll(/[\\`*_{}[\]()<>~|!&]/g, "\\$&")
+    .replaceAll(/[@#](?=\w)/g, "$&<!-- -->");
+}
+
+/** A code span whose fence is longer than any run of backticks inside (CommonMark 6.1). */
+function code(text: string): string {
+  const inside = printableLine(text);
+  const fence = "`".repeat(longestRun(inside) + 1);
+  return longestRun(inside) > 0 ? `${fence} ${inside} ${fence}` : `${fence}${inside}${fence}`;
+}
+
+function cell(text: string): string {
+  return code(text).replaceAll("|", "\\|");
+}
+
+function fenced(text: string): string {
+  const inside = printable(text).trimEnd();
+  const fence = "`".repeat(Math.max(3, longestRun(inside) + 1));
+  return `${fence}text\n${inside}\n${fence}`;
+}
+
+function longestRun(text: string): number {
+  return Math.max(0, ...(text.match(/`+/g) ?? []).map((run) => run.length));
+}

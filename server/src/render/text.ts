@@ -1,0 +1,118 @@
+import type { ObjectDiff } from "@kernel-hotpatch/kernel/objdiff/report";
+import type { Finding } from "../review/finding.js";
+import type { Review, TestReport } from "../review/review.js";
+import { SEVERITIES } from "../rules/rule.js";
+import type { Colors } from "./colors.js";
+import { printable, printableLine } from "./printable.js";
+import { wrapped } from "./wrapped.js";
+
+const LINES_OF_A_STEP = 8;
+const LINES_OF_DETAIL = 20;
+
+/** A review for a person at a terminal: findings like a compiler's, what is carried, what ran, the verdict last. */
+export function renderReviewText(review: Review, colors: Colors): string {
+  const { kernel, patch } = review;
+  return sections([
+    `patch:  ${patch.files.map(printableLine).join(", ") || "no files"}\nkernel: ${printableLine(kernel.id)} (${kernel.release}, ${kernel.arch})`,
+    ...review.findings.map((finding) => findingText(finding, colors)),
+    (review.objects ?? []).map((object) => objectText(object)).join("\n"),
+    review.module ? moduleText(review.module) : "",
+    review.sandbox ? sandboxText(review.sandbox, colors) : "",
+    verdictText(review, colors),
+  ]);
+}
+
+/** A sandbox run alone, in the same form. */
+export function renderTestText(report: TestReport, colors: Colors): string {
+  const { kernel, module } = report;
+  return sections([
+    `module: ${printableLine(module.path)}\nkernel: ${printableLine(kernel.id)} (${kernel.release}, ${kernel.arch})`,
+    ...report.findings.map((finding) => findingText(finding, colors)),
+    sandboxText(report.sandbox, colors),
+    verdictText(report, colors),
+  ]);
+}
+
+/** The comparison of two objects alone. */
+export function renderObjectDiffText(
+  report: ObjectDiff,
+  findings: readonly Finding[],
+  colors: Colors,
+): string {
+  return sections([...findings.map((finding) => findingText(finding, colors)), objectText(report)]);
+}
+
+/** One finding: place, severity, message and rule on the first line, the rest indented below. */
+function findingText(finding: Finding, colors: Colors): string {
+  const place = [finding.file, finding.line, finding.column].filter((part) => part !== null).join(":");
+  const severity = colors.severity[finding.severity](finding.severity);
+  const suppressed = finding.suppressed ? ` (suppressed: ${printableLine(finding.suppressed.reason)})` : "";
+  return [
+    `${colors.bold(place ? `${printableLine(place)}: ` : "")}${severity}: ${printableLine(finding.message)} ${colors.dim(`[${finding.rule}]`)}${suppressed}`,
+    ...excerpt((finding.detail ?? "").split("\n"), LINES_OF_DETAIL).map((line) => `    | ${line}`),
+    ...finding.related.map(
+      (other) => `    ${printableLine(`${other.file ?? "?"}:${other.line ?? "?"}: ${other.message}`)}`,
+    ),
+    ...wrapped(`why: ${finding.why}`, "    "),
+    ...wrapped(`remedy: ${finding.remedy}`, "    "),
+  ].join("\n");
+}
+
+/** One line for each object, and what it carries below. */
+function objectText(object: ObjectDiff): string {
+  const lists: [string, readonly string[]][] = [
+    ["changed", object.changed],
+    ["new", object.new],
+    ["removed", object.removed],
+    ["data", object.data.map(({ name, why }) => `${name} (${why})`)],
+  ];
+  return [
+    `${printableLine(object.orig)}: ${object.outcome}`,
+    ...lists
+      .filter(([, names]) => names.length > 0)
+      .flatMap(([label, names]) => wrapped(`${label}: ${names.map(printableLine).join(", ")}`, "    ")),
+  ].join("\n");
+}
+
+function moduleText(module: NonNullable<Review["module"]>): string {
+  const functions = module.functions.map(({ object, name, sympos }) => {
+    const position = sympos > 0 ? `, ${sympos}` : "";
+    return `    ${printableLine(`${object}: ${name}${position}`)}`;
+  });
+  return [`${printableLine(module.path)} (${module.backend}) redirects`, ...functions].join("\n");
+}
+
+function sandboxText(run: NonNullable<Review["sandbox"]>, colors: Colors): string {
+  const paint = { passed: colors.verdict.safe, failed: colors.verdict.unsafe, skipped: colors.dim };
+  const steps = run.steps.flatMap((step) => [
+    `    ${paint[step.outcome](step.outcome.padEnd(7))} ${printableLine(step.name)} ${colors.dim(`(${seconds(step.seconds)})`)}`,
+    ...excerpt(step.output, LINES_OF_A_STEP).map((line) => `            ${line}`),
+  ]);
+  return [`sandbox: ${run.outcome}, ${run.accelerator}, ${seconds(run.seconds)}`, ...steps].join("\n");
+}
+
+function verdictText(report: Pick<Review, "verdict" | "findings">, colors: Colors): string {
+  const counts = SEVERITIES.map((severity) => ({
+    severity,
+    count: report.findings.filter((finding) => finding.severity === severity).length,
+  })).filter(({ count }) => count > 0);
+  const summary = counts.map(({ severity, count }) => `${count} ${severity}`).join(", ");
+  return `verdict: ${colors.verdict[report.verdict](report.verdict)}${summary && ` (${summary})`}`;
+}
+
+function sections(parts: readonly string[]): string {
+  return `${parts.filter((part) => part !== "").join("\n\n")}\n`;
+}
+
+/** The first `limit` lines, printable, without empty ones at the ends; a last line says how many were left out. */
+function excerpt(lines: readonly string[], limit: number): string[] {
+  const text = lines.join("\n").replace(/^\n+|\s+$/g, "");
+  if (text === "") return [];
+  const all = printable(text).split("\n");
+  if (all.length <= limit) return all;
+  return [...all.slice(0, limit), `… ${all.length - limit} more lines`];
+}
+
+function seconds(value: number): string {
+  return `${value.toFixed(1)} s`;
+}

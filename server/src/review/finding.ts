@@ -1,0 +1,50 @@
+import { type Static, Type } from "typebox";
+import { SEVERITIES, WITNESSES } from "../rules/rule.js";
+import type { Immutable } from "./immutable.js";
+
+const counted = Type.Union([Type.Integer({ minimum: 1 }), Type.Null()], {
+  description: "counts from 1; null when not known",
+});
+
+const place = {
+  file: Type.Union([Type.String(), Type.Null()], {
+    description: "relative to the root of the kernel tree; null when no single file is meant",
+  }),
+  line: counted,
+  column: counted,
+  endLine: counted,
+  endColumn: counted,
+};
+
+/** A further place that belongs to a finding. */
+export type Location = Immutable<Static<typeof Location>>;
+export const Location = Type.Object(
+  { ...place, message: Type.String({ description: "what is to be seen there" }) },
+  { additionalProperties: false },
+);
+
+/** One thing a witness saw, as every front end shows it. */
+export type Finding = Immutable<Static<typeof Finding>>;
+export const Finding = Type.Object(
+  {
+    rule: Type.String({ description: "id, explained by 'hotpatch rules ID'" }),
+    severity: Type.Enum(SEVERITIES),
+    witness: Type.Enum(WITNESSES),
+    ...place,
+    symbol: Type.Optional(Type.String()),
+    message: Type.String({ description: "one sentence about this very code" }),
+    why: Type.String({ description: "why it matters to a running kernel" }),
+    remedy: Type.String({ description: "what to do about it" }),
+    detail: Type.Optional(
+      Type.String({ description: "evidence of several lines: a compiler's message, a stack, a log excerpt" }),
+    ),
+    related: Type.Array(Location),
+    suppressed: Type.Optional(
+      Type.Object(
+        { reason: Type.String() },
+        { additionalProperties: false, description: "the author's reason to set this finding aside" },
+      ),
+    ),
+  },
+  { additionalProperties: false },
+);
