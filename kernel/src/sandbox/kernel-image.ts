@@ -2,9 +2,9 @@ import { createHash } from "node:crypto";
 import { mkdir, readFile, rename, stat, writeFile } from "node:fs/promises";
 import { join } from "node:path";
 import { gunzipSync } from "node:zlib";
-import { runOk } from "../host/run.js";
 import type { Work } from "../host/work.js";
 import type { Arch } from "../profile/profile.js";
+import { filter } from "./filter.js";
 
 /**
  * The form of a kernel image that starts soonest. A bzImage unpacks itself, which takes an emulated processor longer
@@ -50,12 +50,6 @@ const UNPACKERS: readonly Unpacker[] = [
     unpack: (work, payload) => filter(work, ["zstd", "-dc"], payload.subarray(0, -SIZE_BYTES)),
   },
 ];
-
-async function filter(work: Work, argv: readonly [string, ...string[]], input: Buffer): Promise<Buffer> {
-  const chunks: Buffer[] = [];
-  await runOk(work, argv, { input, onOutput: (chunk) => chunks.push(chunk) });
-  return Buffer.concat(chunks);
-}
 
 /** The packed kernel in a bzImage (Documentation/arch/x86/boot.rst, boot protocol 2.08 and later). */
 function bzImagePayload(image: Buffer): Buffer | undefined {

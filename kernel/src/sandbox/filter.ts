@@ -1,0 +1,17 @@
+import { runOk } from "../host/run.js";
+import type { Work } from "../host/work.js";
+
+/**
+ * Sends bytes through a program.
+ * @returns what it printed
+ * @throws Fault as `runOk` does
+ */
+export async function filter(
+  work: Pick<Work, "signal">,
+  argv: readonly [string, ...string[]],
+  input: Uint8Array,
+): Promise<Buffer> {
+  const chunks: Buffer[] = [];
+  await runOk(work, argv, { input, onOutput: (chunk) => chunks.push(chunk) });
+  return Buffer.concat(chunks);
+}

@@ -1,0 +1,59 @@
+import { readFile } from "node:fs/promises";
+import { basename } from "node:path";
+import { Machine } from "../elf/format.js";
+import { ElfError, readElf } from "../elf/read.js";
+import { Fault } from "../host/fault.js";
+import type { Arch } from "../profile/profile.js";
+
+/** A loadable module as far as loading it needs. */
+export interface ModuleFile {
+  readonly content: Buffer;
+  /** Name under `/sys/module`. */
+  readonly name: string;
+}
+
+const MACHINES: Readonly<Record<Arch, number>> = { x86_64: Machine.X86_64, arm64: Machine.AARCH64 };
+
+/**
+ * Reads a module and makes sure that it was made for this kernel.
+ * @throws Fault `bad-input` when it cannot be read, is no module, or is one for another architecture or release
+ */
+export async function readModule(
+  path: string,
+  kernel: { readonly arch: Arch; readonly release: string },
+): Promise<ModuleFile> {
+  const content = await readFile(path).catch((cause: NodeJS.ErrnoException) => {
+    throw new Fault("bad-input", `cannot read ${path}: ${cause.message}`, { cause });
+  });
+  const { machine, information } = inspect(path, content);
+  if (machine !== MACHINES[kernel.arch]) throw new Fault("bad-input", `${path} is not for ${kernel.arch}`);
+  // include/linux/vermagic.h: the release comes first.
+  const release = information.get("vermagic")?.split(" ")[0];
+  if (release === undefined) throw new Fault("bad-input", `${path} is not a kernel module`);
+  if (release !== kernel.release) {
+    throw new Fault("bad-input", `${path} was built for ${release}, not for ${kernel.release}`, {
+      remedy: "build it for this kernel, or choose the other with --kernel",
+    });
+  }
+  return { content, name: information.get("name") ?? basename(path, ".ko").replaceAll("-", "_") };
+}
+
+/** The machine, and `.modinfo`: strings `key=value` with a null byte behind each (include/linux/moduleparam.h). */
+function inspect(path: string, content: Buffer): { machine: number; information: Map<string, string> } {
+  try {
+    const object = readElf(content);
+    const section = object.sections.find(({ name }) => name === ".modinfo");
+    const strings = Buffer.from(section?.data ?? [])
+      .toString()
+      .split("\0");
+    return {
+      machine: object.machine,
+      information: new Map(
+        strings.map((string) => [string.replace(/=.*/s, ""), string.replace(/^[^=]*=/s, "")]),
+      ),
+    };
+  } catch (cause) {
+    if (!(cause instanceof ElfError)) throw cause;
+    throw new Fault("bad-input", `${path} is not a kernel module: ${cause.message}`, { cause });
+  }
+}
