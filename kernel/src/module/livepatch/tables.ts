@@ -1,0 +1,140 @@
+import { Machine, SectionFlag, SectionType, SymbolBinding, SymbolType } from "../../elf/format.js";
+import type { ElfObject, ElfSection, ElfSymbol } from "../../elf/object.js";
+import { Fault } from "../../host/fault.js";
+import { type Layout, layoutOf } from "../runtime.js";
+
+/** A function of the running kernel and the code that takes its place. */
+export interface Redirect {
+  /** `vmlinux` or a module's name. */
+  readonly object: string;
+  readonly name: string;
+  readonly sympos: number;
+  /** The carried function. */
+  readonly replacement: ElfSymbol;
+}
+
+/** Relocation that stores a 64-bit address, by machine. */
+const ABSOLUTE: Readonly<Record<number, number>> = { [Machine.X86_64]: 1, [Machine.AARCH64]: 257 };
+
+/**
+ * Writes `struct klp_patch hotpatch_patch` with its objects and functions (include/linux/livepatch.h), as the compiler
+ * would have written the same in C: zeros but for names, positions and pointers.
+ * @returns an object to be joined with the carried code and the entry
+ */
+export function livepatchTables(
+  like: ElfObject,
+  layout: Layout,
+  redirects: readonly Redirect[],
+  options: { replace: boolean },
+): ElfObject {
+  const pointer = ABSOLUTE[like.machine];
+  if (pointer === undefined) throw new Fault("defect", `no livepatch tables for ELF machine ${like.machine}`);
+  const objects = [...new Set(redirects.map(({ object }) => object))].sort();
+  const [funcSize, objectSize, patchSize] = ["func", "object", "patch"].map((name) =>
+    layoutOf(layout, `struct klp_${name}`),
+  ) as [number, number, number];
+
+  // Patch, then objects with an empty one at the end, then for each object its functions with an empty one at the end.
+  const objectsAt = align8(patchSize);
+  const functionsAt = objectsAt + (objects.length + 1) * objectSize;
+  const size = functionsAt + (redirects.length + objects.length) * funcSize;
+  const data: ElfSection = {
+    name: ".data.hotpatch",
+    type: SectionType.PROGBITS,
+    flags: SectionFlag.ALLOC | SectionFlag.WRITE,
+    align: 8,
+    entrySize: 0,
+    data: new Uint8Array(size),
+    relocations: [],
+    otherRelocations: [],
+  };
+  const strings: ElfSection = {
+    ...data,
+    name: ".rodata.hotpatch",
+    flags: SectionFlag.ALLOC,
+    align: 1,
+    relocations: [],
+    otherRelocations: [],
+  };
+  const dataSymbol = sectionSymbol(data);
+  const stringsSymbol = sectionSymbol(strings);
+  const thisModule: ElfSymbol = {
+    name: "__this_module",
+    binding: SymbolBinding.GLOBAL,
+    type: SymbolType.OBJECT,
+    other: 0,
+    section: "undefined",
+    value: 0,
+    size: 0,
+  };
+  const patch: ElfSymbol = {
+    name: "hotpatch_patch",
+    binding: SymbolBinding.GLOBAL,
+    type: SymbolType.OBJECT,
+    other: 0,
+    section: data,
+    value: 0,
+    size: patchSize,
+  };
+
+  const view = new DataView(data.data.buffer);
+  const point = (offset: number, symbol: ElfSymbol, addend = 0) =>
+    data.relocations.push({ offset, type: pointer, symbol, addend });
+  const text: Uint8Array[] = [];
+  let textSize = 0;
+  const pointAtString = (offset: number, value: string) => {
+    const bytes = new TextEncoder().encode(`${value}\0`);
+    point(offset, stringsSymbol, textSize);
+    text.push(bytes);
+    textSize += bytes.length;
+  };
+
+  point(layoutOf(layout, "struct klp_patch.mod"), thisModule);
+  point(layoutOf(layout, "struct klp_patch.objs"), dataSymbol, objectsAt);
+  view.setUint8(layoutOf(layout, "struct klp_patch.replace"), options.replace ? 1 : 0);
+  let funcAt = functionsAt;
+  for (const [index, object] of objects.entries()) {
+    const at = objectsAt + index * objectSize;
+    // A null name means vmlinux.
+    if (object !== "vmlinux") pointAtString(at + layoutOf(layout, "struct klp_object.name"), object);
+    point(at + layoutOf(layout, "struct klp_object.funcs"), dataSymbol, funcAt);
+    for (const redirect of redirects.filter((other) => other.object === object)) {
+      pointAtString(funcAt + layoutOf(layout, "struct klp_func.old_name"), redirect.name);
+      point(funcAt + layoutOf(layout, "struct klp_func.new_func"), redirect.replacement);
+      view.setBigUint64(
+        funcAt + layoutOf(layout, "struct klp_func.old_sympos"),
+        BigInt(redirect.sympos),
+        like.littleEndian,
+      );
+      funcAt += funcSize;
+    }
+    funcAt += funcSize;
+  }
+  strings.data = Buffer.concat(text);
+  data.relocations.sort((a, b) => a.offset - b.offset);
+  const { machine, littleEndian, osAbi, flags } = like;
+  return {
+    machine,
+    littleEndian,
+    osAbi,
+    flags,
+    sections: [data, strings],
+    symbols: [dataSymbol, stringsSymbol, thisModule, patch],
+  };
+}
+
+function sectionSymbol(section: ElfSection): ElfSymbol {
+  return {
+    name: section.name,
+    binding: SymbolBinding.LOCAL,
+    type: SymbolType.SECTION,
+    other: 0,
+    section,
+    value: 0,
+    size: 0,
+  };
+}
+
+function align8(value: number): number {
+  return Math.ceil(value / 8) * 8;
+}

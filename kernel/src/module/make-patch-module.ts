@@ -1,0 +1,159 @@
+import { createHash } from "node:crypto";
+import { mkdtemp, readFile, rm, writeFile } from "node:fs/promises";
+import { tmpdir } from "node:os";
+import { join } from "node:path";
+import type { PatchModule } from "../build/build.js";
+import { SymbolType } from "../elf/format.js";
+import type { ElfObject } from "../elf/object.js";
+import { readElf } from "../elf/read.js";
+import { writeElf } from "../elf/write.js";
+import { Fault } from "../host/fault.js";
+import { runOk } from "../host/run.js";
+import type { Work } from "../host/work.js";
+import type { Observation } from "../observation.js";
+import type { KernelProfile } from "../profile/profile.js";
+import { joinObjects } from "./join.js";
+import { type Export, kernelSymbols } from "./kernel-symbols.js";
+import { linkUnit } from "./livepatch/relocations.js";
+import { livepatchTables, type Redirect } from "./livepatch/tables.js";
+import { modinfoSection, versionsSection } from "./modinfo.js";
+import { resolveInObject, type UnitObject } from "./resolve.js";
+import { layoutOf, livepatchRuntime } from "./runtime.js";
+
+/** A translation unit that the object diff could carry. */
+export interface CarriedUnit extends UnitObject {
+  /** diff.o as the object diff made it. */
+  readonly carried: ElfObject;
+  /** Names in ORIG.o of the functions to redirect. */
+  readonly changed: readonly string[];
+  /** Program and arguments that the kernel's build runs on each object, without the object's path. */
+  readonly objtool?: readonly [string, ...string[]];
+}
+
+export interface PatchModuleRequest {
+  /** Name of the module, such as `hotpatch_meminfo`. */
+  readonly name: string;
+  readonly units: readonly CarriedUnit[];
+  /** Path of the module to write. */
+  readonly path: string;
+  /** Whether it takes over from all patches before it (Documentation/livepatch/cumulative-patches.rst). */
+  readonly replace?: boolean;
+}
+
+/**
+ * Makes a loadable patch.ko of diff objects on the livepatch back end.
+ * @returns the module, unless something stands in the way: then only observations, all of them
+ * @throws Fault `lacking` when the kernel has no livepatch
+ */
+export async function makePatchModule(
+  work: Work,
+  profile: KernelProfile,
+  request: PatchModuleRequest,
+): Promise<{ module?: PatchModule; observations: Observation[] }> {
+  const [symbols, runtime] = await Promise.all([
+    kernelSymbols(work, profile),
+    livepatchRuntime(work, profile),
+  ]);
+  work.progress("linking patch.ko");
+  const units = await Promise.all(
+    request.units.map(async (unit) => ({ ...unit, carried: await afterObjtool(work, profile, unit) })),
+  );
+  const defined = new Set(["hotpatch_patch", ...units.flatMap(({ carried }) => globalDefinitions(carried))]);
+  const observations: Observation[] = [];
+  const used = new Map<string, Export>();
+  const redirects: Redirect[] = [];
+  for (const unit of units) {
+    const replacements = new Map(
+      unit.carried.symbols
+        .filter(({ type }) => type === SymbolType.FUNCTION)
+        .map((symbol) => [symbol.name, symbol]),
+    );
+    const linked = await linkUnit(symbols, unit, unit.carried, defined);
+    for (const [name, entry] of linked.exports) used.set(name, entry);
+    observations.push(...linked.refusals.map(asRefusal), ...linked.remarks);
+    for (const name of unit.changed) {
+      const resolution = await resolveInObject(symbols, unit, name);
+      const replacement = replacements.get(name);
+      if (replacement === undefined) throw new Fault("defect", `diff.o of ${unit.unit} lacks '${name}'`);
+      if (resolution.kind === "livepatch") redirects.push({ ...resolution, name, replacement });
+      else if (resolution.kind === "refused") observations.push(asRefusal(resolution.refusal));
+    }
+  }
+  if (observations.some(({ severity }) => severity === "unsafe")) return { observations };
+
+  const runtimeUnit = { unit: "hotpatch runtime", object: "vmlinux", orig: runtime.entry };
+  const entry = await linkUnit(symbols, runtimeUnit, runtime.entry, defined);
+  if (entry.refusals.length > 0)
+    throw new Fault("lacking", `${profile.id} cannot load livepatch modules: ${entry.refusals[0]?.message}`);
+  for (const [name, exported] of entry.exports) used.set(name, exported);
+  const layoutVersion = symbols.exports.get("module_layout");
+  if (layoutVersion) used.set("module_layout", layoutVersion);
+
+  const ordered = redirects.toSorted((a, b) => compare(a.object, b.object) || compare(a.name, b.name));
+  const tables = livepatchTables(runtime.entry, runtime.layout, ordered, {
+    replace: request.replace ?? false,
+  });
+  const joined = joinObjects([runtime.entry, tables, ...units.map(({ carried }) => carried)]);
+  nameModule(joined, request.name, layoutOf(runtime.layout, "struct module.name"));
+  const namespaces = [...used.values()]
+    .map(({ namespace }) => namespace)
+    .filter((namespace) => namespace !== "");
+  joined.sections.push(modinfoSection(await symbols.anyModule(), request.name, namespaces));
+  const versions = versionsSection(used, runtime.layout, joined.littleEndian);
+  if (versions) joined.sections.push(versions);
+
+  const bytes = writeElf(joined);
+  await writeFile(request.path, bytes);
+  const module: PatchModule = {
+    path: request.path,
+    sha256: createHash("sha256").update(bytes).digest("hex"),
+    name: request.name,
+    backend: "livepatch",
+    objects: [...new Set(ordered.map(({ object }) => object))],
+    functions: ordered.map(({ object, name, sympos }) => ({ object, name, sympos })),
+  };
+  return { module, observations };
+}
+
+function asRefusal(observation: Observation): Observation {
+  return { severity: "unsafe", ...observation };
+}
+
+function compare(a: string, b: string): number {
+  return a < b ? -1 : a > b ? 1 : 0;
+}
+
+/** The code as objtool leaves it: unwind data, return and call sites are made for what is carried, and only for that. */
+async function afterObjtool(
+  work: Work,
+  profile: KernelProfile,
+  { carried, objtool, unit }: CarriedUnit,
+): Promise<ElfObject> {
+  if (objtool === undefined) return carried;
+  const folder = await mkdtemp(join(tmpdir(), "hotpatch-"));
+  try {
+    const path = join(folder, "diff.o");
+    await writeFile(path, writeElf(carried));
+    await runOk(work, [...objtool, path], {
+      cwd: profile.build,
+      deadline: 120,
+      failure: { code: "defect", message: `objtool rejects the code carried from ${unit}` },
+    });
+    return readElf(await readFile(path));
+  } finally {
+    await rm(folder, { recursive: true, force: true });
+  }
+}
+
+function globalDefinitions({ symbols }: ElfObject): string[] {
+  return symbols
+    .filter(({ binding, section }) => binding !== 0 && typeof section === "object")
+    .map(({ name }) => name);
+}
+
+/** Writes the module's name into `struct module`, as modpost would have done. */
+function nameModule({ sections }: ElfObject, name: string, at: number): void {
+  const section = sections.find((other) => other.name === ".gnu.linkonce.this_module");
+  if (section === undefined) throw new Fault("defect", "the runtime has no struct module");
+  section.data.set(new TextEncoder().encode(`${name}\0`), at);
+}

@@ -1,0 +1,83 @@
+import { SectionFlag, SectionType } from "../elf/format.js";
+import type { ElfObject, ElfSection } from "../elf/object.js";
+import { Fault } from "../host/fault.js";
+import type { Export } from "./kernel-symbols.js";
+import { type Layout, layoutOf } from "./runtime.js";
+
+/** What the kernel's own modules say about themselves and ours must say alike (scripts/mod/modpost.c, add_header). */
+const COPIED = ["retpoline", "vermagic"];
+
+/**
+ * `.modinfo` of the patch module.
+ * @param model a module of the target kernel
+ * @throws Fault `defect` when the model has no version string
+ */
+export function modinfoSection(model: ElfObject, name: string, namespaces: Iterable<string>): ElfSection {
+  const theirs = parseModinfo(model);
+  if (!theirs.has("vermagic")) throw new Fault("defect", "a module of the target kernel has no vermagic");
+  const fields: [string, string][] = [
+    ["license", "GPL"],
+    ["livepatch", "Y"],
+    ["depends", ""],
+    ...[...new Set(namespaces)].sort().map((namespace): [string, string] => ["import_ns", namespace]),
+    ["name", name],
+  ];
+  for (const key of COPIED) {
+    const value = theirs.get(key);
+    if (value !== undefined) fields.push([key, value]);
+  }
+  const text = fields.map(([key, value]) => `${key}=${value}\0`).join("");
+  return section(".modinfo", SectionFlag.ALLOC, 1, new TextEncoder().encode(text));
+}
+
+/** The fields of a module's `.modinfo`; of repeated ones the last. */
+export function parseModinfo(module: ElfObject): Map<string, string> {
+  const data = module.sections.find(({ name }) => name === ".modinfo")?.data ?? new Uint8Array(0);
+  const fields = new Map<string, string>();
+  for (const field of new TextDecoder().decode(data).split("\0")) {
+    const at = field.indexOf("=");
+    if (at > 0) fields.set(field.slice(0, at), field.slice(at + 1));
+  }
+  return fields;
+}
+
+/**
+ * `__versions`: the checksum of each export used (struct modversion_info, include/linux/module.h); undefined where the
+ * kernel was built without.
+ * @param used exports by symbol name, `module_layout` among them
+ */
+export function versionsSection(
+  used: ReadonlyMap<string, Export>,
+  layout: Layout,
+  littleEndian: boolean,
+): ElfSection | undefined {
+  const size = layout.get("struct modversion_info");
+  if (size === undefined) return undefined;
+  const [crcAt, nameAt] = [
+    layoutOf(layout, "struct modversion_info.crc"),
+    layoutOf(layout, "struct modversion_info.name"),
+  ];
+  const data = new Uint8Array(size * used.size);
+  const view = new DataView(data.buffer);
+  for (const [index, [name, { crc }]] of [...used].sort(([a], [b]) => (a < b ? -1 : 1)).entries()) {
+    const bytes = new TextEncoder().encode(name);
+    if (bytes.length >= size - nameAt)
+      throw new Fault("defect", `the name of '${name}' is too long for its version`);
+    view.setBigUint64(index * size + crcAt, BigInt(crc), littleEndian);
+    data.set(bytes, index * size + nameAt);
+  }
+  return section("__versions", SectionFlag.ALLOC, 8, data);
+}
+
+function section(name: string, flags: number, align: number, data: Uint8Array): ElfSection {
+  return {
+    name,
+    type: SectionType.PROGBITS,
+    flags,
+    align,
+    entrySize: 0,
+    data,
+    relocations: [],
+    otherRelocations: [],
+  };
+}
