@@ -1,10 +1,11 @@
 import { existsSync } from "node:fs";
-import { mkdir, readFile, rename, rm, stat, statfs, utimes, writeFile } from "node:fs/promises";
+import { mkdir, readFile, rename, rm, stat, utimes, writeFile } from "node:fs/promises";
 import { join } from "node:path";
 import { Fault } from "../host/fault.js";
 import { withLock } from "../host/lock.js";
 import { run, runOk } from "../host/run.js";
 import { checkpoint, type Work } from "../host/work.js";
+import { requireRoom } from "./room.js";
 import { parseStanzas, type Stanza } from "./stanzas.js";
 
 /** A package of the archive; without a version the newest is meant. */
@@ -125,19 +126,6 @@ export async function download(work: Work, files: readonly Download[]): Promise<
     throw downloadFault(`cannot download ${lost.map((file) => file.uri).join(", ")}`, result.stderr);
 }
 
-/** @throws Fault `lacking` when the disk under the cache has less than `bytes` free, plus a margin */
-export async function requireRoom(work: Work, bytes: number): Promise<void> {
-  await mkdir(work.cache, { recursive: true });
-  const disk = await statfs(work.cache);
-  const free = disk.bavail * disk.bsize;
-  const needed = bytes + 16 * 2 ** 20;
-  if (free >= needed) return;
-  const mb = (count: number) => `${Math.ceil(count / 1e6)} MB`;
-  throw new Fault("lacking", `${work.cache} has ${mb(free)} free, ${mb(needed)} are needed`, {
-    remedy: "make room, or set XDG_CACHE_HOME to a folder on a larger disk",
-  });
-}
-
 async function locate(work: Work, wanted: PackageName): Promise<Download> {
   const name = `${wanted.name}:${wanted.arch}${wanted.version === undefined ? "" : `=${wanted.version}`}`;
   const result = await run(work, ["apt-get", "download", "--print-uris", name], environment(work));
@@ -252,6 +240,7 @@ function configuration(apt: string, acquire: string): string {
     `Dir::State "${apt}/state";`,
     `Dir::State::status "${apt}/state/status";`,
     `Dir::Cache "${apt}/cache";`,
+    `Dir::Cache::srcpkgcache "";`,
     `Dir::Etc "${apt}/etc";`,
     `Dir::Etc::sourcelist "${apt}/etc/sources.list";`,
     `Dir::Etc::sourceparts "-";`,

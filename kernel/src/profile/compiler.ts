@@ -70,7 +70,7 @@ export function nearestCompiler(
 }
 
 async function programsOnPath(): Promise<Set<string>> {
-  const folders = (process.env["PATH"] ?? "").split(delimiter).filter((folder) => folder.startsWith("/"));
+  const folders = (process.env.PATH ?? "").split(delimiter).filter((folder) => folder.startsWith("/"));
   const listed = await Promise.all(folders.map((folder) => readdir(folder).catch(() => [])));
   return new Set(listed.flat());
 }

@@ -1,12 +1,14 @@
 import { existsSync } from "node:fs";
-import { cp, mkdir, readdir, rename, rm, symlink } from "node:fs/promises";
+import { mkdir, rename, rm, symlink } from "node:fs/promises";
 import { join } from "node:path";
 import { Fault } from "../host/fault.js";
 import { runOk } from "../host/run.js";
 import type { Work } from "../host/work.js";
-import { fetchPackages, packageNames, packageStanzas, refreshIndex, requireRoom } from "./archive.js";
+import { fetchPackages, packageNames, packageStanzas, refreshIndex } from "./archive.js";
+import { both } from "./both.js";
 import type { KernelParts } from "./parts.js";
 import type { Arch } from "./profile.js";
+import { requireRoom } from "./room.js";
 import { compareVersions, type Stanza } from "./stanzas.js";
 
 /** A stock kernel in Debian's archive. */
@@ -112,7 +114,7 @@ export async function resolveDebianKernel(work: Work, id: string): Promise<Debia
 /**
  * Fetches and unpacks all that a profile is made of.
  * @param folder the profile's own, empty
- * @param source where the pristine source is, or is to be put; its parent is made when missing
+ * @param source where the pristine source is, or is to be put
  * @throws Fault `bad-input` when a package is not in the archive, `lacking` without network or room
  */
 export async function unpackDebianKernel(
@@ -121,64 +123,83 @@ export async function unpackDebianKernel(
   folder: string,
   source: string,
 ): Promise<KernelParts> {
+  const { release, version } = kernel;
   const arch = DEBIAN_ARCH[kernel.arch];
-  await requireRoom(work, KERNEL_BYTES + (existsSync(source) ? 0 : SOURCE_BYTES));
-  const [image, headers, busybox] = await fetchPackages(work, [
-    { name: `linux-image-${kernel.release}`, arch, version: kernel.version },
-    { name: `linux-headers-${kernel.release}`, arch, version: kernel.version },
-    { name: "busybox-static", arch },
+  const sourceMissing = !existsSync(source);
+  await requireRoom(work, KERNEL_BYTES + (sourceMissing ? SOURCE_BYTES : 0));
+  const [image, headers, sourceArchive] = await fetchPackages(work, [
+    { name: `linux-image-${release}`, arch, version },
+    { name: `linux-headers-${release}`, arch, version },
+    ...(sourceMissing
+      ? [{ name: kernel.sourcePackage, arch: "amd64", version: kernel.sourceVersion } as const]
+      : []),
   ]);
-  if (!image || !headers || !busybox) throw new Fault("defect", "fewer packages than were asked for");
+  if (!image || !headers) throw new Fault("defect", "fewer packages than were asked for");
 
-  work.progress(`unpacking linux-image-${kernel.release}`);
-  const unpacked = join(folder, "image");
-  await unpack(work, image, unpacked);
-  const modules = await indexModules(work, unpacked, kernel.release);
-
-  await unpack(work, headers, join(folder, "headers"));
-  const moduleSymvers = join(folder, "Module.symvers");
-  await rename(
-    join(folder, "headers/usr/src", `linux-headers-${kernel.release}`, "Module.symvers"),
-    moduleSymvers,
+  work.progress(`unpacking linux-image-${release}${sourceArchive ? ` and ${kernel.sourcePackage}` : ""}`);
+  const [parts] = await both(
+    work,
+    (shared) => unpackBinaries(shared, kernel, folder, { image, headers }),
+    async (shared) => {
+      if (sourceArchive) await unpackSource(shared, sourceArchive, kernel.sourcePackage, source);
+    },
   );
-  await rm(join(folder, "headers"), { recursive: true });
+  // Of no more use, and large.
+  for (const archive of [image, headers, sourceArchive]) if (archive) await rm(archive);
+  return { ...parts, source, origin: `${kernel.sourcePackage} ${kernel.sourceVersion}` };
+}
 
-  await unpack(work, busybox, join(folder, "busybox-static"));
-  await cp(join(folder, "busybox-static/bin/busybox"), join(folder, "busybox"));
-  await rm(join(folder, "busybox-static"), { recursive: true });
+/**
+ * Puts a static busybox for an architecture into `folder`.
+ * @returns its path
+ * @throws Fault as {@link fetchPackages}
+ */
+export async function unpackBusybox(work: Work, arch: Arch, folder: string): Promise<string> {
+  const [archive] = await fetchPackages(work, [{ name: "busybox-static", arch: DEBIAN_ARCH[arch] }]);
+  if (!archive) throw new Fault("defect", "fewer packages than were asked for");
+  const aside = join(folder, "busybox-static");
+  await unpack(work, archive, aside);
+  const busybox = join(folder, "busybox");
+  await rename(join(aside, existsSync(join(aside, "bin")) ? "bin/busybox" : "usr/bin/busybox"), busybox);
+  await rm(aside, { recursive: true });
+  return busybox;
+}
 
-  await unpackSource(work, kernel, source);
-  await rm(image);
-  await rm(headers);
+async function unpackBinaries(
+  work: Work,
+  { arch, release }: DebianKernel,
+  folder: string,
+  archives: { readonly image: string; readonly headers: string },
+): Promise<Omit<KernelParts, "source" | "origin">> {
+  const unpacked = join(folder, "image");
+  await unpack(work, archives.image, unpacked);
+  const modules = await indexModules(work, unpacked, release);
+
+  const aside = join(folder, "headers");
+  await unpack(work, archives.headers, aside);
+  const moduleSymvers = join(folder, "Module.symvers");
+  await rename(join(aside, "usr/src", `linux-headers-${release}`, "Module.symvers"), moduleSymvers);
+  await rm(aside, { recursive: true });
   return {
-    arch: kernel.arch,
-    release: kernel.release,
-    image: join(unpacked, "boot", `vmlinuz-${kernel.release}`),
-    config: join(unpacked, "boot", `config-${kernel.release}`),
+    arch,
+    release,
+    image: join(unpacked, "boot", `vmlinuz-${release}`),
+    config: join(unpacked, "boot", `config-${release}`),
     moduleSymvers,
-    source,
     modules,
-    busybox: join(folder, "busybox"),
-    origin: `${kernel.sourcePackage} ${kernel.sourceVersion}`,
+    busybox: await unpackBusybox(work, arch, folder),
   };
 }
 
 /** The source's folder appears by renaming: while it has its name, it is whole. */
-async function unpackSource(work: Work, kernel: DebianKernel, source: string): Promise<void> {
-  if (existsSync(source)) return;
-  const [archive] = await fetchPackages(work, [
-    { name: kernel.sourcePackage, arch: "amd64", version: kernel.sourceVersion },
-  ]);
-  if (!archive) throw new Fault("defect", "fewer packages than were asked for");
-  work.progress(`unpacking ${kernel.sourcePackage} ${kernel.sourceVersion}`);
+async function unpackSource(work: Work, archive: string, name: string, source: string): Promise<void> {
   const aside = `${source}.partial`;
   await rm(aside, { recursive: true, force: true });
   await unpack(work, archive, join(aside, "package"));
-  const tar = join(aside, "package/usr/src", `${kernel.sourcePackage}.tar.xz`);
+  const tar = join(aside, "package/usr/src", `${name}.tar.xz`);
   await runOk(work, ["tar", "--extract", "--xz", "--no-same-owner", "--file", tar, "--directory", aside]);
-  await rename(join(aside, kernel.sourcePackage), source);
+  await rename(join(aside, name), source);
   await rm(aside, { recursive: true });
-  await rm(archive);
 }
 
 /**
@@ -195,7 +216,6 @@ async function indexModules(work: Work, unpacked: string, release: string): Prom
 async function unpack(work: Work, archive: string, folder: string): Promise<void> {
   await mkdir(folder, { recursive: true });
   await runOk(work, ["dpkg-deb", "--extract", archive, folder]);
-  if ((await readdir(folder)).length === 0) throw new Fault("defect", `${archive} is empty`);
 }
 
 async function findLatest(work: Work, arch: DebianArch): Promise<DebianKernel | undefined> {

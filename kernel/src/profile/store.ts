@@ -1,62 +1,196 @@
 import { createHash } from "node:crypto";
-import { existsSync } from "node:fs";
 import { mkdir, readdir, readFile, rename, rm, writeFile } from "node:fs/promises";
-import { dirname, join } from "node:path";
+import { join } from "node:path";
 import { Fault } from "../host/fault.js";
 import { withLock } from "../host/lock.js";
 import type { Work } from "../host/work.js";
 import { readSymbolTable } from "../sandbox/symbol-table.js";
+import { both } from "./both.js";
 import { resolveDebianKernel, unpackDebianKernel } from "./debian.js";
+import { type KernelName, parseKernelName } from "./kernel-name.js";
 import type { KernelParts } from "./parts.js";
 import { prepareBuild } from "./prepare.js";
 import type { KernelProfile } from "./profile.js";
+import { namingFullDisk } from "./room.js";
+import { snapshotTree, treeState } from "./tree.js";
+
+/** Names the shared source in a profile's folder, also while the profile is not finished. */
+const SOURCE_NOTE = "source-in-use";
 
 /**
- * Makes a kernel's profile, or finds it made already.
+ * Makes a kernel's profile, or finds it made already. A tree that changed since is taken anew.
  * Whatever an earlier, killed run left is taken away first; the profile exists once its `profile.json` does.
  * @param id `debian/<release>`, `debian/latest-amd64`, `debian/latest-arm64` or `tree:PATH`
  * @throws Fault `bad-input` for an unknown kernel or an unusable tree, `lacking` without network, tools or room
  */
 export async function addProfile(work: Work, id: string): Promise<KernelProfile> {
-  const kernel = await resolveDebianKernel(work, id);
-  const folder = profileFolder(work, kernel.id);
-  const source = join(work.cache, "sources", `${kernel.sourcePackage}_${kernel.sourceVersion}`);
-  return withLock(work, lockFile(work, kernel.id), `another run adds ${kernel.id}`, async () => {
+  const name = parseKernelName(id);
+  return namingFullDisk(work, () => (name.kind === "tree" ? addTree(work, name) : addDebian(work, name)));
+}
+
+/** All profiles that exist, by id. @param cache the cache's folder */
+export async function listProfiles(cache: string): Promise<KernelProfile[]> {
+  const kinds = ["debian", "tree"].map((kind) => join(cache, "kernels", kind));
+  const folders = await Promise.all(
+    kinds.map(async (kind) => (await foldersIn(kind)).map((name) => join(kind, name))),
+  );
+  const profiles = await Promise.all(folders.flat().map(readProfile));
+  return profiles
+    .filter((profile) => profile !== undefined)
+    .sort((a, b) => a.id.localeCompare(b.id, "en", { numeric: true }));
+}
+
+/**
+ * Reads a profile that was added.
+ * @param id as {@link addProfile} takes it; `debian/latest-…` means what it was when it was added, and asks the
+ *   archive only when it never was
+ * @throws Fault `bad-input` when there is no such profile
+ */
+export async function loadProfile(work: Work, id: string): Promise<KernelProfile> {
+  const name = parseKernelName(id);
+  const profile = await readProfile(profileFolder(work.cache, await exactId(work, name)));
+  if (profile) return profile;
+  throw new Fault("bad-input", `kernel ${name.id} has not been added`, {
+    remedy: `run 'hotpatch kernel add ${name.id}'`,
+  });
+}
+
+/**
+ * Removes a profile, finished or not, and its source when no other profile uses that.
+ * @throws Fault `bad-input` when there is nothing of that id
+ */
+export async function removeProfile(work: Work, id: string): Promise<void> {
+  const exact = await exactId(work, parseKernelName(id));
+  const folder = profileFolder(work.cache, exact);
+  await withLock(work, lockFile(work.cache, folder), `another run uses ${exact}`, async () => {
+    const entries = await readdir(folder).catch(() => undefined);
+    if (!entries) {
+      throw new Fault("bad-input", `kernel ${exact} has not been added`, {
+        remedy: "'hotpatch kernel list' shows those that are",
+      });
+    }
+    const source = await readFile(join(folder, SOURCE_NOTE), "utf8").catch(() => undefined);
+    // First the file that says that the profile exists.
+    await rm(join(folder, "profile.json"), { force: true });
+    await rm(folder, { recursive: true });
+    if (source !== undefined) await removeUnusedSource(work, source);
+  });
+}
+
+async function addDebian(work: Work, name: KernelName): Promise<KernelProfile> {
+  const kernel = await resolveDebianKernel(work, name.id);
+  const folder = profileFolder(work.cache, kernel.id);
+  const profile = await withLock(
+    work,
+    lockFile(work.cache, folder),
+    `${kernel.id} is being added`,
+    async () => {
+      const existing = await readProfile(folder);
+      if (existing) return existing;
+      await startAfresh(folder);
+      const source = join(work.cache, "sources", `${kernel.sourcePackage}_${kernel.sourceVersion}`);
+      await writeFile(join(folder, SOURCE_NOTE), source);
+      // Held to the end: until the profile exists, nothing else tells that the source is in use.
+      return withLock(work, lockFile(work.cache, source), `${source} is being used`, async () =>
+        finish(work, kernel.id, folder, await unpackDebianKernel(work, kernel, folder, source)),
+      );
+    },
+  );
+  if (name.kind === "latest") await writeWhole(latestFile(work.cache, name.id), `${kernel.id}\n`);
+  return profile;
+}
+
+async function addTree(work: Work, name: Extract<KernelName, { kind: "tree" }>): Promise<KernelProfile> {
+  const folder = profileFolder(work.cache, name.id);
+  return withLock(work, lockFile(work.cache, folder), `${name.id} is being added`, async () => {
+    const state = await treeState(work, name.path);
     const existing = await readProfile(folder);
-    if (existing) return existing;
-    await rm(folder, { recursive: true, force: true });
-    await mkdir(folder, { recursive: true });
-    return withLock(work, lockFile(work, source), `another run uses ${source}`, async () => {
-      const parts = await unpackDebianKernel(work, kernel, folder, source);
-      return finish(work, kernel.id, folder, parts);
-    });
+    const known = await readFile(join(folder, "tree-state"), "utf8").catch(() => undefined);
+    if (existing && state !== undefined && state === known) return existing;
+    await startAfresh(folder);
+    const parts = await snapshotTree(work, name.path, folder);
+    if (state !== undefined) await writeFile(join(folder, "tree-state"), state);
+    return finish(work, name.id, folder, parts);
   });
 }
 
 async function finish(work: Work, id: string, folder: string, parts: KernelParts): Promise<KernelProfile> {
-  const prepared = await prepareBuild(work, parts, folder);
   const symbolTable = join(folder, "kallsyms");
-  await writeFile(symbolTable, await readSymbolTable(work, parts));
+  const [prepared] = await both(
+    work,
+    (shared) => prepareBuild(shared, parts, folder),
+    async (shared) => writeFile(symbolTable, await readSymbolTable(shared, parts)),
+  );
   const profile: KernelProfile = { schemaVersion: 1, id, ...parts, ...prepared, symbolTable };
-  const path = join(folder, "profile.json");
-  await writeFile(`${path}.new`, `${JSON.stringify(profile, undefined, 2)}\n`);
-  await rename(`${path}.new`, path);
+  await writeWhole(join(folder, "profile.json"), `${JSON.stringify(profile, undefined, 2)}\n`);
   return profile;
 }
 
+async function startAfresh(folder: string): Promise<void> {
+  await rm(join(folder, "profile.json"), { force: true });
+  await rm(folder, { recursive: true, force: true });
+  await mkdir(folder, { recursive: true });
+}
+
+async function removeUnusedSource(work: Work, source: string): Promise<void> {
+  await withLock(work, lockFile(work.cache, source), `${source} is being used`, async () => {
+    const users = (await listProfiles(work.cache)).filter((profile) => profile.source === source);
+    if (users.length > 0) return;
+    // By renaming first: a source that has its name is whole.
+    const aside = `${source}.partial`;
+    await rm(aside, { recursive: true, force: true });
+    await rename(source, aside).catch(ignoreMissing);
+    await rm(aside, { recursive: true, force: true });
+  });
+}
+
+async function exactId(work: Work, name: KernelName): Promise<string> {
+  if (name.kind !== "latest") return name.id;
+  const noted = await readFile(latestFile(work.cache, name.id), "utf8").catch(() => "");
+  return noted.trim() || (await resolveDebianKernel(work, name.id)).id;
+}
+
+/** @returns undefined when there is none, or one of another version of ours, or one that a power cut spoilt */
 async function readProfile(folder: string): Promise<KernelProfile | undefined> {
   try {
-    return JSON.parse(await readFile(join(folder, "profile.json"), "utf8"));
+    const profile: KernelProfile = JSON.parse(await readFile(join(folder, "profile.json"), "utf8"));
+    return profile.schemaVersion === 1 ? profile : undefined;
   } catch (error) {
-    if ((error as NodeJS.ErrnoException).code === "ENOENT") return undefined;
+    if (error instanceof SyntaxError || isMissing(error)) return undefined;
     throw error;
   }
 }
 
-function profileFolder(work: Pick<Work, "cache">, id: string): string {
-  return join(work.cache, "kernels", id);
+async function foldersIn(folder: string): Promise<string[]> {
+  try {
+    const entries = await readdir(folder, { withFileTypes: true });
+    return entries.filter((entry) => entry.isDirectory()).map((entry) => entry.name);
+  } catch (error) {
+    if (isMissing(error)) return [];
+    throw error;
+  }
 }
 
-function lockFile(work: Pick<Work, "cache">, name: string): string {
-  return join(work.cache, "locks", createHash("sha256").update(name).digest("hex").slice(0, 16));
+async function writeWhole(path: string, text: string): Promise<void> {
+  await writeFile(`${path}.new`, text);
+  await rename(`${path}.new`, path);
+}
+
+/** Of `debian/6.1.0-56-amd64`, `kernels/debian/6.1.0-56-amd64`; of a tree, a name that is unique and still told apart. */
+function profileFolder(cache: string, id: string): string {
+  const name = parseKernelName(id);
+  if (name.kind !== "tree") return join(cache, "kernels", id);
+  const base = (name.path.split("/").at(-1) ?? "").replaceAll(/[^A-Za-z0-9.+-]/g, "_");
+  return join(cache, "kernels", "tree", `${base}-${shortHash(name.path)}`);
+}
+
+/** Notes which kernel `debian/latest-…` was when it was added. */
+const latestFile = (cache: string, id: string) => join(cache, "kernels", id);
+const lockFile = (cache: string, path: string) => join(cache, "locks", shortHash(path));
+const shortHash = (text: string) => createHash("sha256").update(text).digest("hex").slice(0, 12);
+
+const isMissing = (error: unknown) => error instanceof Error && "code" in error && error.code === "ENOENT";
+
+function ignoreMissing(error: unknown): void {
+  if (!isMissing(error)) throw error;
 }
