@@ -11,14 +11,11 @@ export function addDoctorCommand(program: Command, act: Act): void {
 }
 
 async function doctor(session: Session): Promise<number> {
-  const { examineMachine } = await import("../doctor/examine-machine.js");
+  const [{ examineMachine }, { renderDoctorText }] = await Promise.all([
+    import("../doctor/examine-machine.js"),
+    import("../render/doctor.js"),
+  ]);
   const report = await examineMachine(session.work);
-  if (session.json) {
-    const { renderJson } = await import("../render/json.js");
-    session.print(renderJson(report));
-  } else {
-    const { renderDoctorText } = await import("../render/doctor.js");
-    session.print(renderDoctorText(report, session.colors));
-  }
+  session.report(report, (colors) => renderDoctorText(report, colors));
   return report.ready ? 0 : 3;
 }

@@ -5,6 +5,7 @@ import { tool } from "../review/tool.js";
 import type { Act } from "./command.js";
 import { asFault, complaint } from "./complaint.js";
 import { addDoctorCommand } from "./doctor-command.js";
+import { addKernelCommand } from "./kernel-command.js";
 import { addObjdiffCommand } from "./objdiff-command.js";
 import { addRulesCommand } from "./rules-command.js";
 import type { CommonOptions } from "./session.js";
@@ -75,6 +76,7 @@ Exit status: 0 fine; 1 findings at or above --fail-on; 2 bad input or usage; 3 t
     )
     .exitOverride();
   addDoctorCommand(program, act);
+  addKernelCommand(program, act);
   addObjdiffCommand(program, act);
   addRulesCommand(program, act);
   return program;

@@ -5,6 +5,7 @@ import { cannotRead } from "./cannot-read.js";
 import type { Act } from "./command.js";
 import { failOnOption } from "./fail-on.js";
 import type { Session } from "./session.js";
+import { writeWhole } from "./write-whole.js";
 
 interface Options {
   readonly output?: string;
@@ -26,29 +27,22 @@ export function addObjdiffCommand(program: Command, act: Act): void {
 }
 
 async function objdiff(session: Session, orig: string, patched: string, options: Options): Promise<number> {
-  const [{ diffObjects }, { writeElf }, { findingOf }, { reaches }] = await Promise.all([
-    import("@kernel-hotpatch/kernel/objdiff/diff-objects"),
-    import("@kernel-hotpatch/kernel/elf/write"),
-    import("../review/finding-of.js"),
-    import("../review/verdict.js"),
-  ]);
+  const [{ diffObjects }, { writeElf }, { findingOf }, { reaches }, { renderObjectDiffText }] =
+    await Promise.all([
+      import("@kernel-hotpatch/kernel/objdiff/diff-objects"),
+      import("@kernel-hotpatch/kernel/elf/write"),
+      import("../review/finding-of.js"),
+      import("../review/verdict.js"),
+      import("../render/text.js"),
+    ]);
   const { report, carried } = diffObjects({
     orig: await readObject(orig),
     patched: await readObject(patched),
     names: { orig, patched },
   });
-  if (carried && options.output !== undefined) {
-    const { writeWhole } = await import("./write-whole.js");
-    await writeWhole(options.output, writeElf(carried));
-  }
+  if (carried && options.output !== undefined) await writeWhole(options.output, writeElf(carried));
   const findings = [...report.refusals, ...report.remarks].map((seen) => findingOf(seen, "object"));
-  if (session.json) {
-    const { renderJson } = await import("../render/json.js");
-    session.print(renderJson(report));
-  } else {
-    const { renderObjectDiffText } = await import("../render/text.js");
-    session.print(renderObjectDiffText(report, findings, session.colors));
-  }
+  session.report(report, (colors) => renderObjectDiffText(report, findings, colors));
   return reaches(findings, options.failOn) ? 1 : 0;
 }
 

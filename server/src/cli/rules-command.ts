@@ -1,5 +1,6 @@
 import { Fault } from "@kernel-hotpatch/kernel/host/fault";
 import type { Command } from "commander";
+import type { RuleList } from "../rules/rule-list.js";
 import type { Act } from "./command.js";
 import type { Session } from "./session.js";
 
@@ -15,15 +16,15 @@ export function addRulesCommand(program: Command, act: Act): void {
 }
 
 async function rules(session: Session, id: string | undefined): Promise<number> {
-  const [{ catalogue, ruleOf }, { renderRuleList, renderRuleText }, { renderJson }] = await Promise.all([
+  const [{ catalogue, ruleOf }, { renderRuleList, renderRuleText }] = await Promise.all([
     import("../rules/catalogue.js"),
     import("../render/rules.js"),
-    import("../render/json.js"),
   ]);
   const rule = id === undefined ? undefined : ruleOf(id);
   if (id !== undefined && !rule)
     throw new Fault("bad-input", `no rule '${id}'`, { remedy: "run 'hotpatch rules' for the list" });
-  if (session.json) session.print(renderJson({ schemaVersion: 1, rules: rule ? [rule] : catalogue }));
-  else session.print(rule ? renderRuleText(rule, session.colors) : renderRuleList(catalogue, session.colors));
+  session.report({ schemaVersion: 1, rules: rule ? [rule] : catalogue } satisfies RuleList, (colors) =>
+    rule ? renderRuleText(rule, colors) : renderRuleList(catalogue, colors),
+  );
   return 0;
 }

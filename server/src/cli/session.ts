@@ -1,5 +1,6 @@
 import { defaultCache, type Work } from "@kernel-hotpatch/kernel/host/work";
 import { type Colors, colors } from "../render/colors.js";
+import { renderJson } from "../render/json.js";
 import { printable } from "../render/printable.js";
 import { createProgress } from "./progress.js";
 
@@ -13,12 +14,12 @@ export interface CommonOptions {
 /** What a command works with: the work itself and the person it speaks to. */
 export interface Session {
   readonly work: Work;
-  readonly json: boolean;
   /** What `--kernel` named. */
   readonly kernel: string | undefined;
-  readonly colors: Colors;
   /** To standard output, as it is: callers make foreign text printable. */
   print(text: string): void;
+  /** A report to standard output: as JSON with `--json`, else as `text` says it. */
+  report(value: unknown, text: (colors: Colors) => string): void;
   /** One line to standard error, made printable, in front of any progress. */
   note(line: string): void;
   /** Takes away what only makes sense while the command runs. */
@@ -28,15 +29,16 @@ export interface Session {
 /** @param signal aborted when the person wants to stop */
 export function openSession(options: CommonOptions, signal: AbortSignal): Session {
   const progress = createProgress(process.stderr, options.verbose === true);
+  const colored = process.stdout.isTTY === true && !process.env.NO_COLOR && process.env.TERM !== "dumb";
+  const print = (text: string) => {
+    progress.clear();
+    process.stdout.write(text);
+  };
   return {
     work: { signal, cache: defaultCache(), progress: progress.report },
-    json: options.json === true,
     kernel: options.kernel,
-    colors: colors(process.stdout.isTTY === true && !process.env.NO_COLOR && process.env.TERM !== "dumb"),
-    print: (text) => {
-      progress.clear();
-      process.stdout.write(text);
-    },
+    print,
+    report: (value, text) => print(options.json ? renderJson(value) : text(colors(colored))),
     note: (line) => {
       progress.clear();
       process.stderr.write(`hotpatch: ${printable(line)}\n`);

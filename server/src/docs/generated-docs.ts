@@ -1,5 +1,6 @@
 import type { TSchema } from "typebox";
 import { DoctorReport } from "../doctor/report.js";
+import { AvailableKernelList, KernelProfile, KernelProfileList } from "../kernels/profile-list.js";
 import { renderRulesPage } from "../render/rules.js";
 import { ObjectDiff } from "../review/object-diff.js";
 import { Review, TestReport } from "../review/review.js";
@@ -13,6 +14,9 @@ export const schemas: Readonly<Record<string, TSchema>> = {
   "object-diff": ObjectDiff,
   rules: RuleList,
   doctor: DoctorReport,
+  "kernel-profile": KernelProfile,
+  "kernel-profile-list": KernelProfileList,
+  "available-kernel-list": AvailableKernelList,
 };
 
 /** Every page in `docs/` that is written from code: its path in the repository and its content. */

@@ -1,5 +1,6 @@
 import type { Finding } from "../review/finding.js";
 import type { Review } from "../review/review.js";
+import { excerpt, LINES_OF_A_STEP } from "./excerpt.js";
 import { printable, printableLine } from "./printable.js";
 
 /** A review as Markdown, for a pull request or a mail archive; nothing in it can leave its place as text. */
@@ -9,7 +10,7 @@ export function renderReviewMarkdown(review: Review): string {
     `## Hot patch review: ${review.verdict}`,
     `Kernel ${code(kernel.id)} (${code(kernel.release)}, ${kernel.arch}); patched: ${patch.files.map(code).join(", ")}.`,
   ];
-  if (findings.length > 0) parts.push("### Findings", findings.map(findingItem).join("\n"));
+  if (findings.length > 0) parts.push("### Findings", findings.map(findingItem).join("\n\n"));
   if (module) {
     const rows = module.functions.map(
       ({ object, name, sympos }) => `| ${cell(object)} | ${cell(name)} | ${sympos} |`,
@@ -20,12 +21,13 @@ export function renderReviewMarkdown(review: Review): string {
     );
   }
   if (sandbox) {
-    const steps = sandbox.steps.map(
-      (step) => `${step.outcome.padEnd(7)} ${step.name}\n${indented(step.output)}`,
-    );
+    const steps = sandbox.steps.flatMap((step) => [
+      `${step.outcome.padEnd(7)} ${step.name}`,
+      ...excerpt(step.output, LINES_OF_A_STEP).map((line) => `        ${line}`),
+    ]);
     parts.push(
       `### Sandbox: ${sandbox.outcome}, ${sandbox.accelerator}, ${sandbox.seconds.toFixed(1)} s`,
-      fenced(steps.join("")),
+      fenced(steps.join("\n")),
     );
   }
   return `${parts.join("\n\n")}\n`;
@@ -39,12 +41,8 @@ function findingItem(finding: Finding): string {
     `  - remedy: ${prose(finding.remedy)}`,
   ];
   if (finding.suppressed) lines.push(`  - suppressed: ${prose(finding.suppressed.reason)}`);
-  if (finding.detail !== undefined) lines.push("", fenced(finding.detail).replaceAll(/^/gm, "  "), "");
+  if (finding.detail !== undefined) lines.push("", fenced(finding.detail).replaceAll(/^/gm, "  "));
   return lines.join("\n");
-}
-
-function indented(lines: readonly string[]): string {
-  return lines.map((line) => `        ${line}\n`).join("");
 }
 
 /** Plain text: Markdown, HTML, mentions and references to issues lose their meaning. */

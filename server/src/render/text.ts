@@ -3,10 +3,10 @@ import type { Finding } from "../review/finding.js";
 import type { Review, TestReport } from "../review/review.js";
 import { SEVERITIES } from "../rules/rule.js";
 import type { Colors } from "./colors.js";
-import { printable, printableLine } from "./printable.js";
+import { excerpt, LINES_OF_A_STEP } from "./excerpt.js";
+import { printableLine } from "./printable.js";
 import { wrapped } from "./wrapped.js";
 
-const LINES_OF_A_STEP = 8;
 const LINES_OF_DETAIL = 20;
 
 /** A review for a person at a terminal: findings like a compiler's, what is carried, what ran, the verdict last. */
@@ -102,15 +102,6 @@ function verdictText(report: Pick<Review, "verdict" | "findings">, colors: Color
 
 function sections(parts: readonly string[]): string {
   return `${parts.filter((part) => part !== "").join("\n\n")}\n`;
-}
-
-/** The first `limit` lines, printable, without empty ones at the ends; a last line says how many were left out. */
-function excerpt(lines: readonly string[], limit: number): string[] {
-  const text = lines.join("\n").replace(/^\n+|\s+$/g, "");
-  if (text === "") return [];
-  const all = printable(text).split("\n");
-  if (all.length <= limit) return all;
-  return [...all.slice(0, limit), `… ${all.length - limit} more lines`];
 }
 
 function seconds(value: number): string {

@@ -36,7 +36,7 @@ test("the witness's own severity goes first", () => {
 });
 
 test("what the build notices in the patch's text is the source witness's", () => {
-  expect(findingOf({ rule: "does-not-apply", message: "m" }, "object").witness).toBe("source");
+  expect(findingOf({ rule: "header-fan-out", message: "m" }, "object").witness).toBe("source");
 });
 
 test("an unknown rule is a defect, never dropped", () => {

@@ -1,14 +1,38 @@
 import type { Rule } from "./rule.js";
 
-/** Rules about the patch's text that are noticed before anything is compiled. */
+/** Rules about the patch's files that are noticed before anything is compiled. */
 export const sourceRules: readonly Rule[] = [
   {
-    id: "does-not-apply",
+    id: "build-input-changed",
     severity: "unsafe",
     witnesses: ["source"],
-    summary: "hunks of the patch do not fit the kernel's source",
-    why: "The patch was made for another version of the source, or was damaged on its way.",
-    remedy: "Make the patch against the exact source of the target kernel.",
+    summary: "a build file, a tool or another input of the build changed",
+    why: "It acts while a kernel is built; the running kernel was built without it.",
+    remedy: "Reboot into a newly built kernel, or bring the effect about in C.",
+  },
+  {
+    id: "user-mapped-code",
+    severity: "unsafe",
+    witnesses: ["source"],
+    summary: "code that runs before the kernel or inside user processes changed",
+    why: "Boot code has run and is gone; the vDSO is mapped into every process and has no ftrace entries.",
+    remedy: "Reboot into a newly built kernel.",
+  },
+  {
+    id: "uapi-changed",
+    severity: "needs-review",
+    witnesses: ["source"],
+    summary: "a header of the interface to user space changed",
+    why: "Programs keep the meaning that they were compiled with.",
+    remedy: "Make sure that the old meaning stays valid.",
+  },
+  {
+    id: "header-fan-out",
+    severity: "needs-review",
+    witnesses: ["source"],
+    summary: "a changed header reaches more files than can be compiled for one hot patch",
+    why: "Every file that includes it may carry the change; those that were not compiled are unknown.",
+    remedy: "Move the change into the .c files that need it.",
   },
   {
     id: "not-read",
