@@ -165,8 +165,8 @@ async function attempt(
       ...prepared.entries,
       { kind: "file", path: "plan", content: Buffer.from(lines.join("")) },
     ]),
-    // A processor stuck in the kernel is the end: say so after some 20 s, instead of at the deadline.
-    kernelArguments: ["softlockup_panic=1"],
+    // A processor stuck in the kernel is the end: say so after some 12 s, before the complaints that follow.
+    kernelArguments: ["softlockup_panic=1", "watchdog_thresh=6"],
     deadline: proof.deadline ?? 120 + testing + cycles * 2 * patience,
     silence: 30 + Math.max(patience, ...proof.tests.map(({ timeout }) => timeout)),
     ...(proof.cpus === undefined ? {} : { cpus: proof.cpus }),
@@ -267,8 +267,9 @@ function guestSteps(proof: Proof, prepared: Prepared, { report, unfinished, gues
   return expectedSteps(proof, prepared).map((name, index): SandboxStep => {
     const step = done[index];
     if (step?.name === name) return step;
-    const output = [`the guest ${HOW_IT_ENDED[guest.end]}`];
-    return { name, outcome: isWithin(unfinished, name) ? "failed" : "skipped", seconds: 0, output };
+    const during = isWithin(unfinished, name);
+    const output = [`the guest ${HOW_IT_ENDED[guest.end]} ${during ? "during" : "before"} this step`];
+    return { name, outcome: during ? "failed" : "skipped", seconds: 0, output };
   });
 }
 
@@ -278,7 +279,7 @@ function isWithin(begun: string | undefined, step: string): boolean {
 }
 
 const HOW_IT_ENDED: Readonly<Record<GuestEnd["end"], string>> = {
-  exited: "ended before",
+  exited: "ended",
   deadline: "was stopped at its deadline",
   silence: "fell silent",
   flood: "flooded its console and was stopped",
@@ -294,7 +295,7 @@ function stepOf(result: KtapResult): SandboxStep {
     output: [
       ...nested.flatMap((step) => [`${step.name}: ${step.outcome}`, ...step.output]),
       ...result.diagnostics.filter((line) => line.startsWith("| ")).map((line) => line.slice(2)),
-      ...(result.remark === "" ? [] : [result.remark]),
+      ...(result.remark === "" ? [] : [result.remark.replace(/^SKIP /, "")]),
     ],
   };
 }
@@ -316,7 +317,7 @@ function stepObservations(
     }
     const kernel = consoleDuring(guest.console, step.name);
     const detail = [...step.output, ...kernel].join("\n");
-    const words = lastWords(prepared.name, kernel) ?? step.output.at(-1) ?? "";
+    const words = lastWords(prepared.name, kernel) ?? step.output[0] ?? "";
     if (step.name === "transition") {
       return [{ rule: "transition-stalled", message: stalled(step.output), detail }];
     }
@@ -378,6 +379,10 @@ function testObservation(
   return { rule: "behaviour-unchanged", message, detail };
 }
 
+/** Panics that only follow from what the kernel complained of just before (kernel/exit.c, kernel/watchdog.c). */
+const FOLLOWS =
+  /not syncing: (Fatal exception|Attempted to kill init|softlockup: hung tasks|.*[Oo]ops: Fatal)/;
+
 /** Complaints since the patch was loaded, each once, without those that the kernel had before as well. */
 function blamed({ complaints }: Attempt): Observation[] {
   const load = complaints.findIndex(({ step }) => !isBeforeLoad(step));
@@ -385,7 +390,7 @@ function blamed({ complaints }: Attempt): Observation[] {
   const known = new Set(complaints.slice(0, load).map(complaintKey));
   return complaints.slice(load).flatMap((complaint) => {
     const key = complaintKey(complaint);
-    if (known.has(key)) return [];
+    if (known.has(key) || FOLLOWS.test(complaint.title)) return [];
     known.add(key);
     return [complaintObservation(complaint)];
   });

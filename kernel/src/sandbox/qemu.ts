@@ -91,18 +91,24 @@ export async function bootGuest(work: Work, guest: Guest): Promise<GuestEnd> {
   const image = await bootableForm(work, guest.arch, guest.image);
   const folder = await mkdtemp(join(tmpdir(), "kernel-hotpatch-"));
   try {
-    const files = { image, initramfs: join(folder, "initramfs"), protocol: join(folder, "protocol") };
+    const files = {
+      image,
+      initramfs: join(folder, "initramfs"),
+      console: join(folder, "console"),
+      protocol: join(folder, "protocol"),
+    };
     await writeFile(files.initramfs, guest.initramfs);
-    await writeFile(files.protocol, "");
     return await watchGuest(work, guest, files);
   } finally {
     await rm(folder, { recursive: true, force: true });
   }
 }
 
+/** Paths of what QEMU reads, and of the two serial ports' output. */
 interface GuestFiles {
   readonly image: string;
   readonly initramfs: string;
+  readonly console: string;
   readonly protocol: string;
 }
 
@@ -115,51 +121,67 @@ async function watchGuest(work: Work, guest: Guest, files: GuestFiles): Promise<
   };
   const deadline = setTimeout(() => stopFor("deadline"), guest.deadline * 1000);
   const silence = setTimeout(() => stopFor("silence"), (guest.silence ?? guest.deadline) * 1000);
-
-  const printed = collector(CONSOLE_LIMIT, () => stopFor("flood"));
-  const told = collector(PROTOCOL_LIMIT, () => stopFor("flood"));
-  const file = await open(files.protocol);
-  const readProtocol = () => {
-    const chunk = readRest(file.fd, told.size());
-    if (chunk.length === 0) return;
-    silence.refresh();
-    told.add(chunk);
-    guest.onProtocol?.(chunk);
+  const heard = (port: SerialOutput, limit: number): Buffer => {
+    const chunk = port.read();
+    if (chunk.length > 0) silence.refresh();
+    if (port.size() >= limit) stopFor("flood");
+    return chunk;
   };
-  const poll = setInterval(readProtocol, POLL_MILLISECONDS);
+  const console = await serialOutput(files.console);
+  const protocol = await serialOutput(files.protocol);
+  const listen = () => {
+    heard(console, CONSOLE_LIMIT);
+    const chunk = heard(protocol, PROTOCOL_LIMIT);
+    if (chunk.length > 0) guest.onProtocol?.(chunk);
+  };
+  const poll = setInterval(listen, POLL_MILLISECONDS);
 
   const start = performance.now();
   try {
-    const result = await run(
-      { signal: AbortSignal.any([work.signal, stop.signal]) },
-      qemuCommand(MACHINES[guest.arch], guest, files),
-      {
-        onOutput: (chunk) => {
-          silence.refresh();
-          printed.add(chunk);
-        },
-      },
-    );
+    const signal = AbortSignal.any([work.signal, stop.signal]);
+    const result = await run({ signal }, qemuCommand(MACHINES[guest.arch], guest, files));
     if (result.status !== 0) throw qemuFailure(guest, result.stderr);
   } catch (error) {
     if (stopped === undefined || work.signal.aborted) throw error;
   } finally {
     for (const timer of [deadline, silence, poll]) clearTimeout(timer);
-    readProtocol();
-    await file.close();
+    listen();
+    await Promise.all([console.close(), protocol.close()]);
   }
   return {
     end: stopped ?? "exited",
-    console: printed.bytes().toString("latin1").replaceAll("\r\n", "\n"),
-    protocol: told.bytes(),
+    console: console.bytes().toString("latin1").replaceAll("\r\n", "\n"),
+    protocol: protocol.bytes(),
     seconds: (performance.now() - start) / 1000,
   };
 }
 
-/** What an open file holds from `position` to its present end. */
-function readRest(descriptor: number, position: number): Buffer {
-  const chunk = Buffer.alloc(Math.max(0, fstatSync(descriptor).size - position));
-  return chunk.subarray(0, readSync(descriptor, chunk, 0, chunk.length, position));
+/** What a serial port has sent into its file. */
+interface SerialOutput {
+  /** What came since the last call. */
+  read(): Buffer;
+  /** Bytes read so far. */
+  size(): number;
+  bytes(): Buffer;
+  close(): Promise<void>;
+}
+
+async function serialOutput(path: string): Promise<SerialOutput> {
+  const file = await open(path, "w+");
+  const chunks: Buffer[] = [];
+  let size = 0;
+  return {
+    read() {
+      const chunk = Buffer.alloc(Math.max(0, fstatSync(file.fd).size - size));
+      const piece = chunk.subarray(0, readSync(file.fd, chunk, 0, chunk.length, size));
+      chunks.push(piece);
+      size += piece.length;
+      return piece;
+    },
+    size: () => size,
+    bytes: () => Buffer.concat(chunks),
+    close: () => file.close(),
+  };
 }
 
 function qemuCommand(machine: Machine, guest: Guest, files: GuestFiles): [string, ...string[]] {
@@ -181,35 +203,14 @@ function qemuCommand(machine: Machine, guest: Guest, files: GuestFiles): [string
     ...["-cpu", machine.cpu[guest.accelerator]],
     ...["-smp", String(guest.cpus ?? 1)],
     ...["-m", `${guest.memory ?? 512}M`],
-    ...["-serial", "stdio"],
-    // A file: the device hands on single bytes, and for a pipe or socket each would wake its reader.
+    // Files: the devices hand on single bytes, which would wake the reader of a pipe each, and are lost when it is full.
+    ...["-serial", `file:${files.console}`],
     ...["-chardev", `file,id=protocol,path=${files.protocol}`],
     ...["-device", `${machine.protocol.device},chardev=protocol`],
     ...["-kernel", files.image],
     ...["-initrd", files.initramfs],
     ...["-append", append.join(" ")],
   ];
-}
-
-interface Collector {
-  add(chunk: Buffer): void;
-  /** Bytes added so far, those beyond the limit included. */
-  size(): number;
-  bytes(): Buffer;
-}
-
-function collector(limit: number, onFull: () => void): Collector {
-  const chunks: Buffer[] = [];
-  let size = 0;
-  return {
-    add(chunk) {
-      if (size < limit) chunks.push(chunk.subarray(0, limit - size));
-      size += chunk.length;
-      if (size >= limit) onFull();
-    },
-    size: () => size,
-    bytes: () => Buffer.concat(chunks),
-  };
 }
 
 function qemuFailure(guest: Guest, stderr: string): Fault {
