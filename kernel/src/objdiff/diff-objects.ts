@@ -1,3 +1,4 @@
+import { type DebugInformation, readDebugInformation } from "../dwarf/debug-information.js";
 import { SectionFlag } from "../elf/format.js";
 import type { ElfObject } from "../elf/object.js";
 import { ElfError, readElf } from "../elf/read.js";
@@ -7,17 +8,37 @@ import { architectureOf } from "./architecture.js";
 import { assemble } from "./assemble.js";
 import { type AtomicObject, isAtom, takeApart } from "./atoms.js";
 import { comparer } from "./compare.js";
-import { type Correlation, correlate } from "./correlate.js";
+import { compareTypes } from "./compare-types.js";
+import { type Correlation, correlate, withoutNumbers } from "./correlate.js";
 import { type Judgement, judge } from "./judge.js";
 import type { ObjectDiff } from "./report.js";
 import { type Selection, select } from "./select.js";
 
-export interface ObjectPair {
-  /** Contents of ORIG.o and PATCHED.o: the same translation unit, compiled with -ffunction-sections -fdata-sections. */
-  readonly orig: Uint8Array;
-  readonly patched: Uint8Array;
-  /** How the report calls them. */
-  readonly names: { readonly orig: string; readonly patched: string };
+/** An object ready to be compared. */
+export interface OpenObject {
+  /** How the report calls it. */
+  readonly name: string;
+  readonly atomic: AtomicObject;
+  /** Absent when the compiler wrote no debug information. */
+  readonly information?: DebugInformation;
+}
+
+/**
+ * Reads an object and takes it apart. ORIG.o can be opened while PATCHED.o is still being compiled.
+ * @param bytes a translation unit compiled with -ffunction-sections -fdata-sections
+ * @param name how the report calls it
+ * @throws Fault `bad-input` when it is no relocatable ELF object, of an unknown machine, or not compiled like that
+ */
+export function openObject(bytes: Uint8Array, name: string): OpenObject {
+  try {
+    const object = readElf(bytes);
+    const information = readDebugInformation(object);
+    return { name, atomic: apart(object, name), ...(information ? { information } : {}) };
+  } catch (cause) {
+    if (cause instanceof ElfError || cause instanceof RangeError)
+      throw new Fault("bad-input", `${name}: ${cause.message}`, { cause });
+    throw cause;
+  }
 }
 
 export interface DiffResult {
@@ -27,26 +48,30 @@ export interface DiffResult {
 }
 
 /**
- * Compares two objects, decides what a hot patch has to carry and what stands in the way.
- * @throws Fault `bad-input` when a file is no relocatable ELF object, or the two cannot be compared
+ * Compares ORIG.o and PATCHED.o of one translation unit, decides what a hot patch has to carry and what stands in the
+ * way.
+ * @throws Fault `bad-input` when the two cannot be compared
  */
-export function diffObjects({ orig, patched, names }: ObjectPair): DiffResult {
-  const before = open(orig, names.orig);
-  const after = open(patched, names.patched);
+export function diffObjects(orig: OpenObject, patched: OpenObject): DiffResult {
+  const [before, after] = [orig.atomic, patched.atomic];
   if (before.architecture !== after.architecture)
     throw new Fault(
       "bad-input",
-      `${names.orig} is for ${before.architecture.arch}, ${names.patched} for ${after.architecture.arch}`,
+      `${orig.name} is for ${before.architecture.arch}, ${patched.name} for ${after.architecture.arch}`,
     );
   const correlation = correlate(before, after);
   const same = comparer(correlation, before.architecture);
   const judgement = judge(before, after, correlation, same);
   const selection = select(after, correlation, judgement.changed);
-  const refusals = [...judgement.refusals, ...selection.refusals];
+  const types =
+    orig.information && patched.information ? compareTypes(orig.information, patched.information) : [];
+  const [layouts, meanings] = [types.filter(isLayout), types.filter((type) => !isLayout(type))];
+  const locate = (observation: Observation) => located(observation, patched.information ?? orig.information);
+  const refusals = [...layouts, ...judgement.refusals, ...selection.refusals].map(locate);
   const outcome = refusals.length > 0 ? "refused" : judgement.changed.length > 0 ? "carried" : "unchanged";
   const report: ObjectDiff = {
-    orig: names.orig,
-    patched: names.patched,
+    orig: orig.name,
+    patched: patched.name,
     arch: before.architecture.arch,
     outcome,
     changed: judgement.changed.map((atom) => correlation.origOf.get(atom)?.name ?? atom.name).sort(),
@@ -54,21 +79,31 @@ export function diffObjects({ orig, patched, names }: ObjectPair): DiffResult {
     removed: correlation.removed.filter((atom) => atom.kind === "function").map((atom) => atom.name),
     data: selection.newData.map(({ name }) => ({ name, why: "new variable, lives in the patch module" })),
     refusals,
-    remarks: [...judgement.remarks, ...escapes(after, correlation, judgement, selection)],
+    remarks: [...meanings, ...judgement.remarks, ...escapes(after, correlation, judgement, selection)].map(
+      locate,
+    ),
   };
   if (outcome !== "carried") return { report };
   const carried = assemble(before, after, correlation, new Set(judgement.changed), selection);
   return { report, carried };
 }
 
-function open(bytes: Uint8Array, name: string): AtomicObject {
-  let object: ElfObject;
-  try {
-    object = readElf(bytes);
-  } catch (cause) {
-    if (cause instanceof ElfError) throw new Fault("bad-input", `${name}: ${cause.message}`, { cause });
-    throw cause;
-  }
+function isLayout({ rule }: Observation): boolean {
+  return rule === "data-layout";
+}
+
+/** Adds where the symbol is declared, if the debug information knows. */
+function located(observation: Observation, information: DebugInformation | undefined): Observation {
+  if (observation.file !== undefined || observation.symbol === undefined) return observation;
+  const declaration =
+    information?.declarations.get(observation.symbol) ??
+    information?.declarations.get(withoutNumbers(observation.symbol).replace(CLONE, ""));
+  return declaration && declaration.file !== "" ? { ...observation, ...declaration } : observation;
+}
+
+const CLONE = /\.(isra|constprop|part|cold)\b/g;
+
+function apart(object: ElfObject, name: string): AtomicObject {
   const architecture = architectureOf(object.machine);
   if (architecture === undefined)
     throw new Fault("bad-input", `${name}: objects for ELF machine ${object.machine} are not supported`);

@@ -1,0 +1,83 @@
+import type { DebugInformation, Member, TypeLayout } from "../dwarf/debug-information.js";
+import type { Observation } from "../observation.js";
+
+/**
+ * Says which types that both objects know are laid out differently: what was allocated before the patch has the old
+ * layout, and so has all code that is not carried.
+ */
+export function compareTypes(orig: DebugInformation, patched: DebugInformation): Observation[] {
+  const before = byName(orig);
+  const observations: Observation[] = [];
+  for (const [key, after] of byName(patched)) {
+    const old = before.get(key);
+    // Several types of one name live in functions; then only the whole set can be compared.
+    const [was, is] = [old?.[0], after[0]];
+    if (old === undefined || was === undefined || is === undefined) continue;
+    if (JSON.stringify(old.map(layout)) === JSON.stringify(after.map(layout))) continue;
+    const change = is.keyword === "enum" ? enumChange(was, is) : layoutChange(was, is);
+    if (change !== undefined)
+      observations.push({ ...change, symbol: `${is.keyword} ${is.name}`, file: is.file, line: is.line });
+  }
+  return observations;
+}
+
+function byName({ types }: DebugInformation): Map<string, TypeLayout[]> {
+  const known = new Map<string, TypeLayout[]>();
+  for (const type of types) {
+    const key = `${type.keyword} ${type.name}`;
+    const list = known.get(key);
+    if (list === undefined) known.set(key, [type]);
+    else list.push(type);
+  }
+  return known;
+}
+
+function layout({ size, members }: TypeLayout): unknown {
+  return [size, members.map(({ name, offset, bits, type }) => [name, offset, bits, type])];
+}
+
+function enumChange(was: TypeLayout, is: TypeLayout): Pick<Observation, "rule" | "message"> | undefined {
+  const now = new Map(is.members.map(({ name, offset }) => [name, offset]));
+  const moved = was.members.filter(({ name, offset }) => now.get(name) !== offset);
+  if (moved.length === 0) return undefined;
+  const [first] = moved;
+  const value = first && now.get(first.name);
+  return {
+    rule: "constant-meaning",
+    message:
+      `${describe(is)}: '${first?.name}' was ${first?.offset} and ` +
+      `${value === undefined ? "is gone" : `becomes ${value}`}${more(moved.length)}; live objects hold the old numbers`,
+  };
+}
+
+function layoutChange(was: TypeLayout, is: TypeLayout): Pick<Observation, "rule" | "message"> {
+  const now = new Map(is.members.map((member) => [member.name, member]));
+  const old = new Map(was.members.map((member) => [member.name, member]));
+  const reasons = [
+    ...is.members.filter(({ name }) => !old.has(name)).map(({ name }) => `member '${name}' is new`),
+    ...was.members.filter(({ name }) => !now.has(name)).map(({ name }) => `member '${name}' is gone`),
+    ...was.members.flatMap((member) => memberChange(member, now.get(member.name))),
+  ];
+  const size =
+    was.size === is.size ? `stays at ${is.size} bytes, but` : `changes from ${was.size} to ${is.size} bytes:`;
+  return {
+    rule: "data-layout",
+    message: `${describe(is)} ${size} ${reasons[0] ?? "its alignment differs"}${more(reasons.length)}`,
+  };
+}
+
+function memberChange(was: Member, is: Member | undefined): string[] {
+  if (is === undefined) return [];
+  if (was.type !== is.type) return [`member '${is.name}' becomes '${is.type}', it was '${was.type}'`];
+  if (was.offset !== is.offset)
+    return [`member '${is.name}' moves from byte ${was.offset / 8} to ${is.offset / 8}`];
+  return was.bits === is.bits ? [] : [`bit-field '${is.name}' changes from ${was.bits} to ${is.bits} bits`];
+}
+
+function describe({ keyword, name }: TypeLayout): string {
+  return `${keyword} ${name}`;
+}
+
+function more(count: number): string {
+  return count > 1 ? ` (and ${count - 1} more)` : "";
+}
