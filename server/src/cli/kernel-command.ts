@@ -1,5 +1,8 @@
 import type { Command } from "commander";
 import type { AvailableKernelList, KernelProfileList } from "../kernels/profile-list.js";
+import type { SourceDiff } from "../kernels/source-diff.js";
+import { renderJson } from "../render/json.js";
+import { printable } from "../render/printable.js";
 import type { Act } from "./command.js";
 import type { Session } from "./session.js";
 
@@ -37,6 +40,19 @@ export function addKernelCommand(program: Command, act: Act): void {
     .argument("<profile>")
     .action((id: string, _options: unknown, command: Command) =>
       act(command, (session) => remove(session, id)),
+    );
+  kernel
+    .command("diff")
+    .description("print the difference between the sources of two kernels, as a patch")
+    .argument("<from>", "a kernel that was added")
+    .argument("<to>", "another one")
+    .argument("[path...]", "files and folders to confine it to")
+    .addHelpText(
+      "after",
+      "\nExample:\n  hotpatch kernel diff debian/6.1.0-55-amd64 debian/6.1.0-56-amd64 -- fs/ext4",
+    )
+    .action((from: string, to: string, paths: string[], _options: unknown, command: Command) =>
+      act(command, (session) => diff(session, from, to, paths)),
     );
 }
 
@@ -80,5 +96,25 @@ async function listAvailable(session: Session): Promise<number> {
 async function remove(session: Session, id: string): Promise<number> {
   const { removeProfile } = await store();
   await removeProfile(session.work, id);
+  return 0;
+}
+
+async function diff(session: Session, from: string, to: string, paths: readonly string[]): Promise<number> {
+  const [{ loadProfile }, { diffSources, writeSourceDiff }] = await Promise.all([
+    store(),
+    import("@kernel-hotpatch/kernel/profile/source-diff"),
+  ]);
+  const { work, print } = session;
+  const older = await loadProfile(work, from);
+  const newer = await loadProfile(work, to);
+  if (session.json) {
+    const patch = await diffSources(work, older, newer, paths);
+    print(renderJson({ schemaVersion: 1, from: older.id, to: newer.id, patch } satisfies SourceDiff));
+    return 0;
+  }
+  // A patch must keep its bytes, a terminal its manners.
+  await writeSourceDiff(work, older, newer, paths, (chunk) =>
+    print(process.stdout.isTTY ? printable(chunk.toString()) : chunk),
+  );
   return 0;
 }

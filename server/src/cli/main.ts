@@ -2,13 +2,16 @@
 import { exitStatus, Fault } from "@kernel-hotpatch/kernel/host/fault";
 import { Command, CommanderError } from "commander";
 import { tool } from "../review/tool.js";
+import { addBuildCommand } from "./build-command.js";
 import type { Act } from "./command.js";
 import { asFault, complaint } from "./complaint.js";
 import { addDoctorCommand } from "./doctor-command.js";
 import { addKernelCommand } from "./kernel-command.js";
 import { addObjdiffCommand } from "./objdiff-command.js";
+import { addReviewCommand } from "./review-command.js";
 import { addRulesCommand } from "./rules-command.js";
 import type { CommonOptions } from "./session.js";
+import { addTestCommand } from "./test-command.js";
 
 process.exitCode = await hotpatch(process.argv.slice(2));
 
@@ -77,6 +80,9 @@ Exit status: 0 fine; 1 findings at or above --fail-on; 2 bad input or usage; 3 t
     .exitOverride();
   addDoctorCommand(program, act);
   addKernelCommand(program, act);
+  addReviewCommand(program, act);
+  addBuildCommand(program, act);
+  addTestCommand(program, act);
   addObjdiffCommand(program, act);
   addRulesCommand(program, act);
   return program;

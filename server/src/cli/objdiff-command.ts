@@ -27,7 +27,7 @@ export function addObjdiffCommand(program: Command, act: Act): void {
 }
 
 async function objdiff(session: Session, orig: string, patched: string, options: Options): Promise<number> {
-  const [{ diffObjects }, { writeElf }, { findingOf }, { reaches }, { renderObjectDiffText }] =
+  const [{ diffObjects, openObject }, { writeElf }, { findingOf }, { reaches }, { renderObjectDiffText }] =
     await Promise.all([
       import("@kernel-hotpatch/kernel/objdiff/diff-objects"),
       import("@kernel-hotpatch/kernel/elf/write"),
@@ -35,11 +35,10 @@ async function objdiff(session: Session, orig: string, patched: string, options:
       import("../review/verdict.js"),
       import("../render/text.js"),
     ]);
-  const { report, carried } = diffObjects({
-    orig: await readObject(orig),
-    patched: await readObject(patched),
-    names: { orig, patched },
-  });
+  const { report, carried } = diffObjects(
+    openObject(await readObject(orig), orig),
+    openObject(await readObject(patched), patched),
+  );
   if (carried && options.output !== undefined) await writeWhole(options.output, writeElf(carried));
   const findings = [...report.refusals, ...report.remarks].map((seen) => findingOf(seen, "object"));
   session.report(report, (colors) => renderObjectDiffText(report, findings, colors));

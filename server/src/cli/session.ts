@@ -16,8 +16,12 @@ export interface Session {
   readonly work: Work;
   /** What `--kernel` named. */
   readonly kernel: string | undefined;
+  /** For text on standard output. */
+  readonly colors: Colors;
+  /** Whether reports are wanted as JSON. */
+  readonly json: boolean;
   /** To standard output, as it is: callers make foreign text printable. */
-  print(text: string): void;
+  print(text: string | Uint8Array): void;
   /** A report to standard output: as JSON with `--json`, else as `text` says it. */
   report(value: unknown, text: (colors: Colors) => string): void;
   /** One line to standard error, made printable, in front of any progress. */
@@ -29,16 +33,19 @@ export interface Session {
 /** @param signal aborted when the person wants to stop */
 export function openSession(options: CommonOptions, signal: AbortSignal): Session {
   const progress = createProgress(process.stderr, options.verbose === true);
-  const colored = process.stdout.isTTY === true && !process.env.NO_COLOR && process.env.TERM !== "dumb";
-  const print = (text: string) => {
+  const paint = colors(process.stdout.isTTY === true && !process.env.NO_COLOR && process.env.TERM !== "dumb");
+  const json = options.json === true;
+  const print: Session["print"] = (text) => {
     progress.clear();
     process.stdout.write(text);
   };
   return {
     work: { signal, cache: defaultCache(), progress: progress.report },
     kernel: options.kernel,
+    colors: paint,
+    json,
     print,
-    report: (value, text) => print(options.json ? renderJson(value) : text(colors(colored))),
+    report: (value, text) => print(json ? renderJson(value) : text(paint)),
     note: (line) => {
       progress.clear();
       process.stderr.write(`hotpatch: ${printable(line)}\n`);

@@ -1,6 +1,7 @@
 import type { TSchema } from "typebox";
 import { DoctorReport } from "../doctor/report.js";
 import { AvailableKernelList, KernelProfile, KernelProfileList } from "../kernels/profile-list.js";
+import { SourceDiff } from "../kernels/source-diff.js";
 import { renderRulesPage } from "../render/rules.js";
 import { ObjectDiff } from "../review/object-diff.js";
 import { Review, TestReport } from "../review/review.js";
@@ -16,6 +17,7 @@ export const schemas: Readonly<Record<string, TSchema>> = {
   doctor: DoctorReport,
   "kernel-profile": KernelProfile,
   "kernel-profile-list": KernelProfileList,
+  "kernel-diff": SourceDiff,
   "available-kernel-list": AvailableKernelList,
 };
 

@@ -16,3 +16,8 @@ export function reaches(findings: readonly Weighed[], threshold: Severity): bool
   const limit = SEVERITIES.indexOf(threshold);
   return findings.some((finding) => !finding.suppressed && SEVERITIES.indexOf(finding.severity) <= limit);
 }
+
+/** The heaviest first; among equals the order stays. */
+export function heaviestFirst<T extends Weighed>(findings: readonly T[]): T[] {
+  return findings.toSorted((a, b) => SEVERITIES.indexOf(a.severity) - SEVERITIES.indexOf(b.severity));
+}

@@ -191,6 +191,14 @@ export const objectRules: readonly Rule[] = [
     remedy: "Leave the type alone and attach the new field as a shadow variable (klp_shadow_alloc).",
   },
   {
+    id: "constant-meaning",
+    severity: "needs-review",
+    witnesses: ["source", "object"],
+    summary: "an enum value or another constant changed",
+    why: "Live objects hold the old value, and code outside the patch was compiled with it.",
+    remedy: "Keep the old value valid, and give a new meaning a new value.",
+  },
+  {
     id: "static-data-changed",
     severity: "unsafe",
     witnesses: ["source", "object"],

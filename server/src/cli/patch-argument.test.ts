@@ -1,0 +1,107 @@
+import { execFileSync } from "node:child_process";
+import { existsSync, mkdirSync, mkdtempSync, rmSync, writeFileSync } from "node:fs";
+import { tmpdir } from "node:os";
+import { join } from "node:path";
+import { afterAll, beforeAll, expect, test } from "vitest";
+import { readPatches } from "./patch-argument.js";
+
+const work = { signal: new AbortController().signal, cache: "/nonexistent", progress: () => undefined };
+const start = process.cwd();
+let folder: string;
+
+const git = (...args: string[]) =>
+  execFileSync("git", ["-c", "user.name=a", "-c", "user.email=a@b", ...args], { stdio: "pipe" });
+
+beforeAll(() => {
+  folder = mkdtempSync(join(tmpdir(), "patch-argument-"));
+  process.chdir(folder);
+  git("init", "--quiet", "--initial-branch=main");
+  mkdirSync("mm");
+  writeFileSync("mm/a.c", "one\ntwo\nthree\n");
+  git("add", ".");
+  git("commit", "--quiet", "-m", "first");
+  writeFileSync("mm/a.c", "one\n2\nthree\n");
+  git("commit", "--quiet", "-am", "second");
+  // What people set, and what would change the form of a diff or run a program.
+  git("config", "diff.noprefix", "true");
+  git("config", "color.ui", "always");
+  git("config", "diff.external", "false");
+  git("config", "core.fsmonitor", `touch ${folder}/ran; true`);
+});
+
+afterAll(() => {
+  process.chdir(start);
+  rmSync(folder, { recursive: true });
+});
+
+const diff = /^diff --git a\/mm\/a\.c b\/mm\/a\.c\nindex .*\n--- a\/mm\/a\.c\n\+\+\+ b\/mm\/a\.c\n@@ /;
+
+test("a range is the difference between its ends, whatever git's configuration says", async () => {
+  for (const range of ["HEAD~..HEAD", "main~1..", "HEAD^...main"]) {
+    const [patch] = await readPatches(work, [range]);
+    expect(patch?.name).toBe(range);
+    expect(patch?.text.toString()).toMatch(diff);
+    expect(patch?.text.toString()).toContain("\n-two\n+2\n");
+  }
+  expect(existsSync("ran")).toBe(false);
+});
+
+test("nothing named is what changed since HEAD, staged or not, from any folder of the tree", async () => {
+  await expect(readPatches(work, [])).rejects.toThrow("nothing has changed since HEAD");
+  writeFileSync("mm/a.c", "1\n2\nthree\n");
+  process.chdir("mm");
+  try {
+    const [patch] = await readPatches(work, []);
+    expect(patch?.text.toString()).toMatch(diff);
+  } finally {
+    process.chdir(folder);
+  }
+});
+
+test("a file is read as it is and remembers its folder", async () => {
+  const bytes = Buffer.from([0x2d, 0xff, 0x00, 0x0a]);
+  writeFileSync("fix.patch", bytes);
+  expect(await readPatches(work, ["fix.patch"])).toEqual([{ name: "fix.patch", text: bytes, folder: "." }]);
+});
+
+test("a file goes before a range of the same name", async () => {
+  writeFileSync("main~..main", "file");
+  const [patch] = await readPatches(work, ["main~..main"]);
+  expect(patch?.text.toString()).toBe("file");
+  rmSync("main~..main");
+});
+
+test.each([
+  ["../missing.patch", "no such file"],
+  ["a/../missing.patch", "no such file"],
+  ["missing", "no such file"],
+  ["--output=/tmp/x..HEAD", "no such file"],
+  ["nobody..HEAD", "git knows no commit 'nobody'"],
+  ["HEAD..--output=x", "git knows no commit '--output=x'"],
+  ["HEAD..HEAD", "nothing differs"],
+  ["mm", "is a folder"],
+])("%s: %s", async (argument, message) => {
+  await expect(readPatches(work, [argument])).rejects.toThrow(
+    expect.objectContaining({ code: "bad-input", message: expect.stringContaining(message) }),
+  );
+});
+
+test("an empty or huge file is refused", async () => {
+  writeFileSync("empty.patch", "");
+  await expect(readPatches(work, ["empty.patch"])).rejects.toThrow("empty.patch is empty");
+  await expect(readPatches(work, ["/dev/zero"])).rejects.toThrow("larger than 8 MiB");
+});
+
+test("standard input only once", async () => {
+  await expect(readPatches(work, ["-", "-"])).rejects.toThrow("only once");
+});
+
+test("outside a repository", async () => {
+  process.chdir("/");
+  try {
+    await expect(readPatches(work, [])).rejects.toThrow("not in a git repository");
+    await expect(readPatches(work, ["A..B"])).rejects.toThrow("no file A..B");
+  } finally {
+    process.chdir(folder);
+  }
+});

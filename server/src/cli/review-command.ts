@@ -1,0 +1,90 @@
+import { createHash } from "node:crypto";
+import { join } from "node:path";
+import type { KernelProfile } from "@kernel-hotpatch/kernel/profile/profile";
+import { type Command, Option } from "commander";
+import type { Colors } from "../render/colors.js";
+import { renderJson } from "../render/json.js";
+import type { Review } from "../review/review.js";
+import type { Severity } from "../rules/rule.js";
+import type { Act } from "./command.js";
+import { failOnOption } from "./fail-on.js";
+import type { NamedPatch } from "./patch-argument.js";
+import { PATCH_HELP } from "./patch-help.js";
+import type { Session } from "./session.js";
+import { testOption } from "./test-option.js";
+import { writeWhole } from "./write-whole.js";
+
+const FORMATS = ["text", "json", "markdown"] as const;
+type Format = (typeof FORMATS)[number];
+
+interface Options {
+  readonly test: readonly string[];
+  readonly output?: string;
+  readonly format: Format;
+  readonly failOn: Severity;
+}
+
+export function addReviewCommand(program: Command, act: Act): void {
+  program
+    .command("review")
+    .description("build a hot patch, prove it in a sandbox, and judge it")
+    .argument("[patch...]", PATCH_HELP)
+    .addOption(testOption())
+    .option(
+      "-o, --output <folder>",
+      "where patch.ko, report.json and the objects go; default: inside the cache",
+    )
+    .addOption(new Option("--format <format>", "how the review is printed").choices(FORMATS).default("text"))
+    .addOption(failOnOption())
+    .addHelpText(
+      "after",
+      `
+Without --test, scripts named test.sh or *.test.sh beside the patch are used.
+
+Examples:
+  hotpatch review fix.patch --test fix.test.sh
+  hotpatch review --kernel debian/6.1.0-55-amd64 --format markdown v6.1.192..HEAD
+  hotpatch review --fail-on needs-review --json fix.patch`,
+    )
+    .action((named: string[], options: Options, command: Command) =>
+      act(command, (session) => review(session, named, options)),
+    );
+}
+
+async function review(session: Session, named: readonly string[], options: Options): Promise<number> {
+  const [{ readPatches }, { targetKernel }, { testsFor }, { runReview }, { reaches }] = await Promise.all([
+    import("./patch-argument.js"),
+    import("./target-kernel.js"),
+    import("./test-files.js"),
+    import("../review/run-review.js"),
+    import("../review/verdict.js"),
+  ]);
+  const { work } = session;
+  const patches = await readPatches(work, named);
+  const folders = patches.flatMap(({ folder }) => (folder === undefined ? [] : [folder]));
+  const tests = await testsFor(session, options.test, folders);
+  const profile = await targetKernel(work, session.kernel);
+  const outputDir = options.output ?? defaultOutput(work.cache, profile, patches);
+  const judged = await runReview(work, profile, { patches, outputDir }, { tests });
+  await writeWhole(join(outputDir, "report.json"), renderJson(judged));
+  session.print(await rendered(judged, session.json ? "json" : options.format, session.colors));
+  return reaches(judged.findings, options.failOn) ? 1 : 0;
+}
+
+async function rendered(judged: Review, format: Format, colors: Colors): Promise<string> {
+  switch (format) {
+    case "json":
+      return renderJson(judged);
+    case "markdown":
+      return (await import("../render/markdown.js")).renderReviewMarkdown(judged);
+    case "text":
+      return (await import("../render/text.js")).renderReviewText(judged, colors);
+  }
+}
+
+/** The same patches on the same kernel give the same files, so that runs at once do not disturb each other. */
+function defaultOutput(cache: string, kernel: KernelProfile, patches: readonly NamedPatch[]): string {
+  const hash = createHash("sha256").update(kernel.id);
+  for (const { text } of patches) hash.update(`\n${text.length}\n`).update(text);
+  return join(cache, "reviews", hash.digest("hex").slice(0, 16));
+}
