@@ -1,10 +1,10 @@
 import { existsSync } from "node:fs";
 import { mkdir, readFile, rename, rm, stat, utimes, writeFile } from "node:fs/promises";
-import { join } from "node:path";
+import { basename, join } from "node:path";
 import { Fault } from "../host/fault.js";
 import { withLock } from "../host/lock.js";
 import { run, runOk } from "../host/run.js";
-import { checkpoint, type Work } from "../host/work.js";
+import type { Work } from "../host/work.js";
 import { requireRoom } from "./room.js";
 import { parseStanzas, type Stanza } from "./stanzas.js";
 
@@ -88,42 +88,32 @@ export async function download(work: Work, files: readonly Download[]): Promise<
   await requireRoom(work, sum(missing.map((file) => file.size)));
   for (const file of missing) await restoreDate(`${file.path}.partial`);
 
-  const names = missing.map((file) => file.path.slice(file.path.lastIndexOf("/") + 1));
-  const step = `downloading ${names.join(", ")} (${Math.ceil(sum(missing.map((file) => file.size)) / 1e6)} MB)`;
-  const arguments_ = missing.flatMap((file) => [file.uri, `${file.path}.partial`, `SHA256:${file.sha256}`]);
+  const first = basename(missing[0]?.path ?? "").replace(/_.*/, "");
+  const others = missing.length > 1 ? ` and ${missing.length - 1} more` : "";
+  const bytes = sum(missing.map((file) => file.size));
+  const step = `downloading ${first}${others} (${Math.ceil(bytes / 1e6)} MB)`;
+  const partials = missing.map((file) => `${file.path}.partial`);
+  const tell = async () => {
+    const sizes = await Promise.all([...partials, ...missing.map((file) => file.path)].map(sizeOf));
+    work.progress(step, Math.min(1, sum(sizes) / bytes));
+  };
+  const ticking = setInterval(() => void tell(), 500);
+  work.progress(step, 0);
+  const transfers = missing.flatMap((file) => [file.uri, `${file.path}.partial`, `SHA256:${file.sha256}`]);
+  // The worker's log is the one place where apt tells a file's date, which resuming needs (see `restoreDate`).
   const result = await run(
     work,
-    // The worker's log is the one place where apt tells a file's date, which resuming needs (see `restoreDate`).
-    [
-      APT_HELPER,
-      "download-file",
-      "-qq",
-      "-o",
-      "Debug::pkgAcquire::Worker=1",
-      ...STATUS_ON_STDOUT,
-      ...arguments_,
-    ],
+    [APT_HELPER, "download-file", "-qq", "-o", "Debug::pkgAcquire::Worker=1", ...transfers],
     {
       ...environment(work),
-      onOutput: statusReader(work, step),
       onErrorOutput: dateKeeper(new Map(missing.map((file) => [file.uri, `${file.path}.partial`]))),
     },
-  );
+  ).finally(() => clearInterval(ticking));
+  if (result.status !== 0) throw downloadFault(`cannot download ${first}${others}`, result.stderr);
   for (const file of missing) {
-    const partial = `${file.path}.partial`;
-    const bytes = await stat(partial).then(
-      (found) => found.size,
-      () => -1,
-    );
-    if (result.status === 0 && bytes === file.size) {
-      await rename(partial, file.path);
-      await rm(`${partial}.date`, { force: true });
-    }
+    await rename(`${file.path}.partial`, file.path);
+    await rm(`${file.path}.partial.date`, { force: true });
   }
-  checkpoint(work);
-  const lost = missing.filter((file) => !existsSync(file.path));
-  if (lost.length > 0)
-    throw downloadFault(`cannot download ${lost.map((file) => file.uri).join(", ")}`, result.stderr);
 }
 
 async function locate(work: Work, wanted: PackageName): Promise<Download> {
@@ -172,7 +162,7 @@ async function update(work: Work): Promise<void> {
   work.progress(step);
   const result = await run(
     work,
-    ["apt-get", "update", "-qq", "-o", "APT::Update::Error-Mode=any", ...STATUS_ON_STDOUT],
+    ["apt-get", "update", "-qq", "-o", "APT::Update::Error-Mode=any", "-o", "APT::Status-Fd=1"],
     { ...environment(work), onOutput: statusReader(work, step) },
   );
   if (result.status !== 0) throw downloadFault("cannot fetch Debian's package index", result.stderr);
@@ -258,8 +248,6 @@ function configuration(apt: string, acquire: string): string {
   ].join("\n");
 }
 
-const STATUS_ON_STDOUT = ["-o", "APT::Status-Fd=1"] as const;
-
 /** Reads apt's status lines, such as `dlstatus:1:26.3390:Retrieving file 1 of 3`. */
 function statusReader(work: Work, step: string): (chunk: Buffer) => void {
   return (chunk) => {
@@ -323,4 +311,13 @@ const configurationFile = (work: Work) => join(aptFolder(work), "apt.conf");
 const updatedMark = (work: Work) => join(aptFolder(work), "updated");
 const lockFile = (work: Work) => join(work.cache, "locks", "apt");
 const packagesFolder = (work: Work) => join(work.cache, "packages");
+
+/** Bytes; 0 for what is not there. */
+async function sizeOf(path: string): Promise<number> {
+  return stat(path).then(
+    (found) => found.size,
+    () => 0,
+  );
+}
+
 const sum = (numbers: readonly number[]) => numbers.reduce((total, number) => total + number, 0);

@@ -4,7 +4,7 @@ import { Fault } from "../host/fault.js";
 import { runOk } from "../host/run.js";
 import type { Work } from "../host/work.js";
 import type { KernelConfig } from "./config.js";
-import type { Arch } from "./profile.js";
+import type { Arch, KernelProfile } from "./profile.js";
 
 /** The compilers of one profile. */
 export interface Compiler {
@@ -13,11 +13,14 @@ export interface Compiler {
   readonly builtWith: string;
   /** Prefix of the binutils for `CROSS_COMPILE`; empty for the machine's own architecture. */
   readonly crossCompile: string;
+  /** Prefix of the 32-bit toolchain for an arm64 kernel's 32-bit vDSO (`CROSS_COMPILE_COMPAT`); empty without one. */
+  readonly crossCompileCompat: string;
   /** Compiler for the programs that run while building. */
   readonly hostCommand: string;
 }
 
 const TRIPLET: Record<Arch, string> = { x86_64: "x86_64-linux-gnu", arm64: "aarch64-linux-gnu" };
+const ARM = "arm-linux-gnueabihf-";
 const MACHINE: Partial<Record<NodeJS.Architecture, Arch>> = { x64: "x86_64", arm64: "arm64" };
 
 /**
@@ -48,7 +51,17 @@ export async function chooseCompiler(work: Work, arch: Arch, config: KernelConfi
     });
   }
   const [version = ""] = (await runOk(work, [command, "--version"])).split("\n");
-  return { command, version, builtWith, crossCompile, hostCommand };
+  const compat = arch === "arm64" && config.get("CONFIG_COMPAT_VDSO") === "y" && programs.has(`${ARM}gcc`);
+  return { command, version, builtWith, crossCompile, crossCompileCompat: compat ? ARM : "", hostCommand };
+}
+
+/**
+ * Whether a profile's compiler is the one that built its image, whatever name it was called by.
+ * @param compiler `version` and `builtWith` read such as `gcc-12 (Debian 12.2.0-14+deb12u1) 12.2.0`
+ */
+export function builtTheImage(compiler: KernelProfile["compiler"]): boolean {
+  const withoutName = (text: string) => text.replace(/^\S+\s+/, "");
+  return withoutName(compiler.version) === withoutName(compiler.builtWith);
 }
 
 /**

@@ -24,6 +24,8 @@ const HARMLESS: ReadonlyMap<string, string> = new Map([
   ["CONFIG_MODULE_SIG_KEY", "path of a key for signing"],
   ["CONFIG_SYSTEM_TRUSTED_KEYS", "certificates compiled into vmlinux"],
   ["CONFIG_SYSTEM_REVOCATION_KEYS", "certificates compiled into vmlinux"],
+  ["CONFIG_CC_CAN_LINK", "whether programs for the kernel's users can be linked"],
+  ["CONFIG_CC_CAN_LINK_STATIC", "whether programs for the kernel's users can be linked"],
   ["CONFIG_CC_VERSION_TEXT", "compared as the compiler's identity"],
 ]);
 

@@ -1,6 +1,6 @@
 import { existsSync } from "node:fs";
-import { mkdir, rename, rm, symlink } from "node:fs/promises";
-import { join } from "node:path";
+import { mkdir, mkdtemp, readdir, rename, rm, symlink } from "node:fs/promises";
+import { basename, dirname, join } from "node:path";
 import { Fault } from "../host/fault.js";
 import { runOk } from "../host/run.js";
 import type { Work } from "../host/work.js";
@@ -29,6 +29,7 @@ export interface DebianKernel {
 const DEBIAN_ARCH = { x86_64: "amd64", arm64: "arm64" } as const satisfies Record<Arch, string>;
 const ARCH = { amd64: "x86_64", arm64: "arm64" } as const satisfies Record<string, Arch>;
 type DebianArch = keyof typeof ARCH;
+const BUSYBOX = "busybox-static";
 
 /** What the unpacked packages and the prepared build folder of one kernel take, and the source beside them. */
 const KERNEL_BYTES = 700e6;
@@ -127,24 +128,25 @@ export async function unpackDebianKernel(
   const arch = DEBIAN_ARCH[kernel.arch];
   const sourceMissing = !existsSync(source);
   await requireRoom(work, KERNEL_BYTES + (sourceMissing ? SOURCE_BYTES : 0));
-  const [image, headers, sourceArchive] = await fetchPackages(work, [
+  const [image, headers, busybox, sourceArchive] = await fetchPackages(work, [
     { name: `linux-image-${release}`, arch, version },
     { name: `linux-headers-${release}`, arch, version },
+    { name: BUSYBOX, arch },
     ...(sourceMissing
       ? [{ name: kernel.sourcePackage, arch: "amd64", version: kernel.sourceVersion } as const]
       : []),
   ]);
-  if (!image || !headers) throw new Fault("defect", "fewer packages than were asked for");
+  if (!image || !headers || !busybox) throw new Fault("defect", "fewer packages than were asked for");
 
   work.progress(`unpacking linux-image-${release}${sourceArchive ? ` and ${kernel.sourcePackage}` : ""}`);
   const [parts] = await both(
     work,
-    (shared) => unpackBinaries(shared, kernel, folder, { image, headers }),
+    (shared) => unpackBinaries(shared, kernel, folder, { image, headers, busybox }),
     async (shared) => {
       if (sourceArchive) await unpackSource(shared, sourceArchive, kernel.sourcePackage, source);
     },
   );
-  // Of no more use, and large.
+  // Of no more use, and large; busybox is neither.
   for (const archive of [image, headers, sourceArchive]) if (archive) await rm(archive);
   return { ...parts, source, origin: `${kernel.sourcePackage} ${kernel.sourceVersion}` };
 }
@@ -154,9 +156,13 @@ export async function unpackDebianKernel(
  * @returns its path
  * @throws Fault as {@link fetchPackages}
  */
-export async function unpackBusybox(work: Work, arch: Arch, folder: string): Promise<string> {
-  const [archive] = await fetchPackages(work, [{ name: "busybox-static", arch: DEBIAN_ARCH[arch] }]);
+export async function fetchBusybox(work: Work, arch: Arch, folder: string): Promise<string> {
+  const [archive] = await fetchPackages(work, [{ name: BUSYBOX, arch: DEBIAN_ARCH[arch] }]);
   if (!archive) throw new Fault("defect", "fewer packages than were asked for");
+  return unpackBusybox(work, archive, folder);
+}
+
+async function unpackBusybox(work: Work, archive: string, folder: string): Promise<string> {
   const aside = join(folder, "busybox-static");
   await unpack(work, archive, aside);
   const busybox = join(folder, "busybox");
@@ -169,7 +175,7 @@ async function unpackBinaries(
   work: Work,
   { arch, release }: DebianKernel,
   folder: string,
-  archives: { readonly image: string; readonly headers: string },
+  archives: { readonly image: string; readonly headers: string; readonly busybox: string },
 ): Promise<Omit<KernelParts, "source" | "origin">> {
   const unpacked = join(folder, "image");
   await unpack(work, archives.image, unpacked);
@@ -187,14 +193,19 @@ async function unpackBinaries(
     config: join(unpacked, "boot", `config-${release}`),
     moduleSymvers,
     modules,
-    busybox: await unpackBusybox(work, arch, folder),
+    busybox: await unpackBusybox(work, archives.busybox, folder),
   };
 }
 
 /** The source's folder appears by renaming: while it has its name, it is whole. */
 async function unpackSource(work: Work, archive: string, name: string, source: string): Promise<void> {
-  const aside = `${source}.partial`;
-  await rm(aside, { recursive: true, force: true });
+  const folder = dirname(source);
+  await mkdir(folder, { recursive: true });
+  for (const left of await readdir(folder)) {
+    if (!left.startsWith(`${basename(source)}.partial-`)) continue;
+    await rm(join(folder, left), { recursive: true, force: true, maxRetries: 10 });
+  }
+  const aside = await mkdtemp(`${source}.partial-`);
   await unpack(work, archive, join(aside, "package"));
   const tar = join(aside, "package/usr/src", `${name}.tar.xz`);
   await runOk(work, ["tar", "--extract", "--xz", "--no-same-owner", "--file", tar, "--directory", aside]);

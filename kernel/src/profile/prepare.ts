@@ -41,11 +41,14 @@ export async function prepareBuild(
   const makeVariables = {
     ARCH: parts.arch,
     CROSS_COMPILE: compiler.crossCompile,
+    ...(compiler.crossCompileCompat === "" ? {} : { CROSS_COMPILE_COMPAT: compiler.crossCompileCompat }),
     CC: compiler.command,
     HOSTCC: compiler.hostCommand,
     // Given each time, or else utsrelease.h falls back to the source's own version.
     KERNELRELEASE: parts.release,
     PAHOLE: await standInPahole(folder, options.get("CONFIG_PAHOLE_VERSION") ?? "0"),
+    // A compiler for Rust would show up in the configuration, even where nothing is written in Rust.
+    ...(options.get("CONFIG_RUST") === "y" ? {} : { RUSTC: "false" }),
     KBUILD_BUILD_TIMESTAMP: "1970-01-01",
     KBUILD_BUILD_VERSION: "1",
     KBUILD_BUILD_USER: "hotpatch",

@@ -16,6 +16,10 @@ import { snapshotTree, treeState } from "./tree.js";
 
 /** Names the shared source in a profile's folder, also while the profile is not finished. */
 const SOURCE_NOTE = "source-in-use";
+/** What {@link treeState} said of the tree when its snapshot was taken. */
+const TREE_STATE = "tree-state";
+/** Tries again for as long as an orphan of a killed run still adds files. */
+const REMOVE_ALL = { recursive: true, force: true, maxRetries: 10 } as const;
 
 /**
  * Makes a kernel's profile, or finds it made already. A tree that changed since is taken anew.
@@ -72,7 +76,7 @@ export async function removeProfile(work: Work, id: string): Promise<void> {
     const source = await readFile(join(folder, SOURCE_NOTE), "utf8").catch(() => undefined);
     // First the file that says that the profile exists.
     await rm(join(folder, "profile.json"), { force: true });
-    await rm(folder, { recursive: true });
+    await rm(folder, REMOVE_ALL);
     if (source !== undefined) await removeUnusedSource(work, source);
   });
 }
@@ -92,7 +96,7 @@ async function addDebian(work: Work, name: KernelName): Promise<KernelProfile> {
       await writeFile(join(folder, SOURCE_NOTE), source);
       // Held to the end: until the profile exists, nothing else tells that the source is in use.
       return withLock(work, lockFile(work.cache, source), `${source} is being used`, async () =>
-        finish(work, kernel.id, folder, await unpackDebianKernel(work, kernel, folder, source)),
+        finish(work, kernel.id, folder, files, await unpackDebianKernel(work, kernel, files, source)),
       );
     },
   );
@@ -105,20 +109,27 @@ async function addTree(work: Work, name: Extract<KernelName, { kind: "tree" }>):
   return withLock(work, lockFile(work.cache, folder), `${name.id} is being added`, async () => {
     const state = await treeState(work, name.path);
     const existing = await readProfile(folder);
-    const known = await readFile(join(folder, "tree-state"), "utf8").catch(() => undefined);
+    const known = await readFile(join(folder, TREE_STATE), "utf8").catch(() => undefined);
     if (existing && state !== undefined && state === known) return existing;
-    await startAfresh(folder);
-    const parts = await snapshotTree(work, name.path, folder);
-    if (state !== undefined) await writeFile(join(folder, "tree-state"), state);
-    return finish(work, name.id, folder, parts);
+    const files = await startAfresh(folder);
+    const parts = await snapshotTree(work, name.path, files);
+    if (state === undefined) await rm(join(folder, TREE_STATE), { force: true });
+    else await writeFile(join(folder, TREE_STATE), state);
+    return finish(work, name.id, folder, files, parts);
   });
 }
 
-async function finish(work: Work, id: string, folder: string, parts: KernelParts): Promise<KernelProfile> {
-  const symbolTable = join(folder, "kallsyms");
+async function finish(
+  work: Work,
+  id: string,
+  folder: string,
+  files: string,
+  parts: KernelParts,
+): Promise<KernelProfile> {
+  const symbolTable = join(files, "kallsyms");
   const [prepared] = await both(
     work,
-    (shared) => prepareBuild(shared, parts, folder),
+    (shared) => prepareBuild(shared, parts, files),
     async (shared) => writeFile(symbolTable, await readSymbolTable(shared, parts)),
   );
   const profile: KernelProfile = { schemaVersion: 1, id, ...parts, ...prepared, symbolTable };
@@ -126,10 +137,19 @@ async function finish(work: Work, id: string, folder: string, parts: KernelParts
   return profile;
 }
 
-async function startAfresh(folder: string): Promise<void> {
-  await rm(join(folder, "profile.json"), { force: true });
-  await rm(folder, { recursive: true, force: true });
+/**
+ * Makes the folder for a profile's files, and takes away what earlier attempts left. Each attempt has a folder of its
+ * own, since programs that a killed run had started may go on writing into theirs for a moment.
+ */
+async function startAfresh(folder: string): Promise<string> {
   await mkdir(folder, { recursive: true });
+  await rm(join(folder, "profile.json"), { force: true });
+  const earlier = (await readdir(folder)).filter((name) => /^files-\d+$/.test(name));
+  const number = 1 + Math.max(0, ...earlier.map((name) => Number(name.slice("files-".length))));
+  const files = join(folder, `files-${number}`);
+  await mkdir(files);
+  for (const name of earlier) await rm(join(folder, name), REMOVE_ALL);
+  return files;
 }
 
 async function removeUnusedSource(work: Work, source: string): Promise<void> {
@@ -137,10 +157,9 @@ async function removeUnusedSource(work: Work, source: string): Promise<void> {
     const users = (await listProfiles(work.cache)).filter((profile) => profile.source === source);
     if (users.length > 0) return;
     // By renaming first: a source that has its name is whole.
-    const aside = `${source}.partial`;
-    await rm(aside, { recursive: true, force: true });
+    const aside = `${source}.partial-removed`;
     await rename(source, aside).catch(ignoreMissing);
-    await rm(aside, { recursive: true, force: true });
+    await rm(aside, REMOVE_ALL);
   });
 }
 

@@ -18,7 +18,7 @@ import { Fault } from "../host/fault.js";
 import { runOk } from "../host/run.js";
 import { checkpoint, type Work } from "../host/work.js";
 import { parseConfig } from "./config.js";
-import { unpackBusybox } from "./debian.js";
+import { fetchBusybox } from "./debian.js";
 import type { KernelParts } from "./parts.js";
 import type { Arch } from "./profile.js";
 
@@ -53,7 +53,7 @@ export async function snapshotTree(work: Work, tree: string, folder: string): Pr
     moduleSymvers,
     source,
     modules,
-    busybox: await unpackBusybox(work, built.arch, folder),
+    busybox: await fetchBusybox(work, built.arch, folder),
     origin: commit ?? `copy of ${tree}`,
   };
 }
