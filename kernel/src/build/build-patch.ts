@@ -1,0 +1,241 @@
+import { createHash } from "node:crypto";
+import { copyFile, mkdir, mkdtemp, readdir, realpath, rm, stat, writeFile } from "node:fs/promises";
+import { dirname, join, normalize } from "node:path";
+import type { ElfObject } from "../elf/object.js";
+import { readElf } from "../elf/read.js";
+import { writeElf } from "../elf/write.js";
+import { checkpoint, type Work } from "../host/work.js";
+import { makePatchModule } from "../module/make-patch-module.js";
+import { diffObjects, openObject } from "../objdiff/diff-objects.js";
+import type { ObjectDiff } from "../objdiff/report.js";
+import type { Observation } from "../observation.js";
+import type { KernelProfile } from "../profile/profile.js";
+import type { BuildResult, PatchModule } from "./build.js";
+import { compilePatched } from "./compile.js";
+import { objectOf } from "./compile-command.js";
+import { kindOfFile } from "./file-kinds.js";
+import { inPatchedTree } from "./locations.js";
+import { moduleName } from "./module-name.js";
+import { type Original, originalsOf } from "./originals.js";
+import { judgeOutput, publish } from "./output.js";
+import { applyPatches, type FileChange, type PatchFile } from "./patch-files.js";
+import { affectedUnits, notBuilt } from "./units.js";
+
+export interface BuildRequest {
+  /** A series, applied in order. */
+  readonly patches: readonly PatchFile[];
+  /** Folder for `patch.ko` and `objects/`; made when missing. */
+  readonly outputDir: string;
+  /** Of the module; by default made from the first patch's name. */
+  readonly name?: string;
+}
+
+/** What a build may leave in its output folder. The report beside it is the caller's, and void from now on. */
+const OUTPUTS = ["patch.ko", "objects", "report.json"];
+const DAY = 24 * 60 * 60 * 1000;
+
+/**
+ * Builds a loadable patch module from a source patch: applies it in a private place, compiles the affected units before
+ * and after, compares the objects and links what differs. Writes to `outputDir` and the cache only; the output folder
+ * changes at the very end, and an earlier module in it is gone when this build yields none.
+ * @returns what was found: everything that stands in the way, from all units, and the module if nothing does.
+ *   `objects/UNIT.diff.o` in the output folder holds what each unit carries
+ * @throws Fault `bad-input` for a patch, name or output folder that cannot be used, `lacking` for a machine or kernel
+ *   that lacks something, `interrupted` when stopped
+ */
+export async function buildPatch(
+  work: Work,
+  profile: KernelProfile,
+  request: BuildRequest,
+): Promise<BuildResult> {
+  const name = moduleName(request.name, request.patches[0]?.name ?? "");
+  const outputDir = await judgeOutput(request.outputDir, [profile.source, profile.build]);
+  const folder = await openWorkFolder(work);
+  try {
+    work.progress("applying the patch");
+    const copies = join(folder, "copies");
+    await mkdir(copies);
+    const changes = await applyPatches(work, profile.source, request.patches, copies);
+    const compared = await compareUnits(work, profile, changes, folder);
+    const observations = [...compared.observations];
+
+    let module: PatchModule | undefined;
+    const carried = compared.units.filter(isCarried);
+    if (!compared.refused) {
+      if (carried.length === 0) observations.push(changesNothing(compared.units.length));
+      else {
+        const path = join(folder, "patch.ko");
+        const units = carried.map(({ report, ...unit }) => ({ ...unit, changed: report.changed }));
+        const made = await makePatchModule(work, profile, { name, units, path });
+        observations.push(...made.observations);
+        if (made.module) module = { ...made.module, path: join(outputDir, "patch.ko") };
+      }
+    }
+    checkpoint(work);
+    await publish(outputDir, OUTPUTS, async (aside) => {
+      const written: string[] = [];
+      for (const { unit, carried: object } of carried) {
+        const path = join(aside, "objects", unit.replace(/\.c$/, ".diff.o"));
+        await mkdir(dirname(path), { recursive: true });
+        await writeFile(path, writeElf(object));
+      }
+      if (carried.length > 0) written.push("objects");
+      if (module) {
+        await copyFile(join(folder, "patch.ko"), join(aside, "patch.ko"));
+        written.push("patch.ko");
+      }
+      return written;
+    });
+    return {
+      patch: { files: changes.map(({ path }) => path), sha256: digestOf(request.patches) },
+      objects: compared.units.map(({ report }) => report),
+      observations,
+      ...(module && { module }),
+    };
+  } finally {
+    await rm(folder, { recursive: true, force: true });
+  }
+}
+
+interface Comparison {
+  readonly units: readonly ComparedUnit[];
+  readonly observations: readonly Observation[];
+  /** Something stands in the way of a module. */
+  readonly refused: boolean;
+}
+
+interface ComparedUnit {
+  readonly unit: string;
+  readonly object: string;
+  readonly orig: ElfObject;
+  readonly objtool?: readonly [string, ...string[]];
+  readonly report: ObjectDiff;
+  readonly carried?: ElfObject;
+}
+
+async function compareUnits(
+  work: Work,
+  profile: KernelProfile,
+  changes: readonly FileChange[],
+  folder: string,
+): Promise<Comparison> {
+  work.progress("looking for the files it reaches");
+  const affected = await affectedUnits(work, profile, changes);
+  const observations = [...affected.observations];
+  const originals = await concerned(work, profile, changes, affected.units);
+  const patched = await compilePatched(work, profile, changes, originals, folder);
+  observations.push(...patched.flatMap((unit) => unit.observations).filter(isFirst));
+  observations.push(...(await unread(profile, changes, originals, affected.observations)));
+
+  const roots = [await realpath(profile.source), join(await realpath(folder), "view")];
+  const units: ComparedUnit[] = [];
+  let refused = observations.some(blocks);
+  for (const { unit, object } of patched) {
+    const original = originals.get(unit);
+    if (original === undefined || object === undefined) continue;
+    checkpoint(work);
+    work.progress(`comparing ${unit}`);
+    const path = unit.replace(/\.c$/, ".o");
+    const { report, carried } = diffObjects(openObject(original.object, path), openObject(object, path));
+    const locate = (observation: Observation) => ({
+      file: unit,
+      ...inPatchedTree(observation, roots, changes),
+    });
+    const refusals = report.refusals.map(locate);
+    const remarks = report.remarks.map(locate);
+    observations.push(...refusals, ...remarks);
+    refused ||= report.outcome === "refused";
+    units.push({
+      unit,
+      object: objectOf(original.compile),
+      orig: readElf(original.object),
+      ...(original.objtool && { objtool: objtoolCommand(original.objtool) }),
+      report: { ...report, refusals, remarks },
+      ...(carried && { carried }),
+    });
+  }
+  return { units, observations, refused };
+}
+
+/** The originals of the units that really read a changed file, by the compiler's own account. */
+async function concerned(
+  work: Work,
+  profile: KernelProfile,
+  changes: readonly FileChange[],
+  units: readonly string[],
+): Promise<Map<string, Original>> {
+  const originals = await originalsOf(work, profile, units);
+  // A new header is in no original's account; whether anything reads it, only the patched compile can tell.
+  if (changes.some(({ before }) => before === undefined)) return originals;
+  const changed = new Set(changes.map(({ path }) => path));
+  const isConcerned = ([, { sources }]: [string, Original]) =>
+    sources.some((path) => changed.has(normalize(path)));
+  return new Map([...originals].filter(isConcerned));
+}
+
+/** Changed files that no unit of this kernel reads; bad only when there is no other. */
+async function unread(
+  profile: KernelProfile,
+  changes: readonly FileChange[],
+  originals: ReadonlyMap<string, Original>,
+  explained: readonly Observation[],
+): Promise<Observation[]> {
+  const read = new Set(
+    [...originals.values()].flatMap(({ sources }) => sources.map((path) => normalize(path))),
+  );
+  const missing = changes.filter(
+    ({ path, before }) =>
+      before &&
+      !read.has(path) &&
+      kindOfFile(path).role !== "other" &&
+      !explained.some((observation) => observation.file === path && blocks(observation)),
+  );
+  const severity = originals.size > 0 ? ({ severity: "info" } as const) : {};
+  return Promise.all(missing.map(async ({ path }) => ({ ...(await notBuilt(profile, path)), ...severity })));
+}
+
+function isCarried(unit: ComparedUnit): unit is ComparedUnit & { carried: ElfObject } {
+  return unit.carried !== undefined;
+}
+
+/** Without a word about its weight, an observation stands in the way. */
+function blocks({ severity }: Observation): boolean {
+  return (severity ?? "unsafe") === "unsafe";
+}
+
+/** A header's error is found by every unit that includes it. */
+function isFirst(observation: Observation, index: number, all: readonly Observation[]): boolean {
+  const same = (other: Observation) =>
+    (["rule", "file", "line", "column", "message"] as const).every((key) => other[key] === observation[key]);
+  return all.findIndex(same) === index;
+}
+
+function changesNothing(units: number): Observation {
+  return {
+    rule: "no-functional-change",
+    message: `the patch changes nothing that runs: ${units === 1 ? "the object is" : `all ${units} objects are`} the same before and after`,
+  };
+}
+
+/** patch.ko is a module, whatever the unit was part of (`--module` of tools/objtool/builtin-check.c). */
+function objtoolCommand(options: readonly string[]): [string, ...string[]] {
+  return ["./tools/objtool/objtool", ...options, ...(options.includes("--module") ? [] : ["--module"])];
+}
+
+function digestOf(patches: readonly PatchFile[]): string {
+  const hash = createHash("sha256");
+  for (const { text } of patches) hash.update(text);
+  return hash.digest("hex");
+}
+
+/** Leftovers of builds that were killed are removed once nobody can be at work in them any more. */
+async function openWorkFolder(work: Pick<Work, "cache">): Promise<string> {
+  const parent = join(work.cache, "work");
+  await mkdir(parent, { recursive: true });
+  for (const name of await readdir(parent)) {
+    const found = await stat(join(parent, name)).catch(() => undefined);
+    if (found && Date.now() - found.mtimeMs > DAY)
+      await rm(join(parent, name), { recursive: true, force: true });
+  }
+  return await mkdtemp(join(parent, "build-"));
+}

@@ -1,0 +1,132 @@
+import { existsSync } from "node:fs";
+import { readdir, readFile, rename, writeFile } from "node:fs/promises";
+import { basename, dirname, join, normalize, relative } from "node:path";
+import { Fault } from "../host/fault.js";
+import { run } from "../host/run.js";
+import type { Work } from "../host/work.js";
+import type { KernelProfile } from "../profile/profile.js";
+import { SOURCE_ARCH } from "./kbuild.js";
+import { buildCache } from "./originals.js";
+
+/** One `#include` line somewhere in the tree. */
+interface Inclusion {
+  readonly includer: string;
+  /** As written between the quotes or angle brackets. */
+  readonly text: string;
+  readonly quoted: boolean;
+}
+
+/** Top folders that hold nothing the kernel's own C is made of. */
+const OUTSIDE = new Set(["Documentation", "LICENSES", "tools", "scripts", "rust", ".git"]);
+/** Headers that every compile is given by `-include` (`USERINCLUDE` in the top Makefile, `scripts/Makefile.lib`). */
+const EVERYWHERE = new Set(
+  ["compiler-version.h", "kconfig.h", "compiler_types.h"].map((name) => `include/linux/${name}`),
+);
+/** Beyond so many files nobody asks any more which of them are built. */
+export const INCLUDER_LIMIT = 1000;
+const DEADLINE = 300;
+
+/** Finds what includes a file, over any number of headers and of `.c` files that others include. */
+export type FindIncluders = (path: string) => Promise<string[] | "too many" | "every unit">;
+
+/**
+ * Includes are found in the text, regardless of `#if`, and where it is unclear which file of that name is meant,
+ * the one asked for is assumed: too much is found rather than too little, and the compiler's own list of what it read
+ * decides afterwards.
+ * @returns a function from a path to the `.c` files that include it, itself among them if it is one
+ */
+export async function includerSearch(work: Work, profile: KernelProfile): Promise<FindIncluders> {
+  const sources = await includedSources(work, profile);
+  return async (path) => {
+    const seen = new Set([path]);
+    let frontier = [path];
+    while (frontier.length > 0) {
+      const headers = frontier.filter((file) => !file.endsWith(".c"));
+      const found = headers.length === 0 ? [] : await search(work, profile, namesPattern(headers));
+      const next: string[] = [];
+      for (const inclusion of [...found, ...sources]) {
+        if (seen.has(inclusion.includer)) continue;
+        if (!frontier.some((target) => mayInclude(profile, inclusion, target))) continue;
+        seen.add(inclusion.includer);
+        next.push(inclusion.includer);
+      }
+      if (next.some((file) => EVERYWHERE.has(file)) || EVERYWHERE.has(path)) return "every unit";
+      if (seen.size > INCLUDER_LIMIT) return "too many";
+      frontier = next;
+    }
+    return [...seen].filter((file) => file.endsWith(".c")).sort();
+  };
+}
+
+/**
+ * Every `.c` file that some file includes. A profile's source in our cache never changes, so that the answer is kept;
+ * a person's own tree is searched each time.
+ */
+async function includedSources(work: Work, profile: KernelProfile): Promise<Inclusion[]> {
+  const pattern = String.raw`[^">]*\.c`;
+  if (relative(work.cache, profile.source).startsWith("..")) return await search(work, profile, pattern);
+  const kept = join(await buildCache(work, profile), "included-sources.json");
+  if (existsSync(kept)) return JSON.parse(await readFile(kept, "utf8")) as Inclusion[];
+  const found = await search(work, profile, pattern);
+  const aside = `${kept}.${process.pid}`;
+  await writeFile(aside, JSON.stringify(found));
+  await rename(aside, kept);
+  return found;
+}
+
+/** @param pattern extended regular expression for what stands between the quotes */
+async function search(work: Work, profile: KernelProfile, pattern: string): Promise<Inclusion[]> {
+  const arch = SOURCE_ARCH[profile.arch];
+  const top = await readdir(profile.source, { withFileTypes: true });
+  const folders = top
+    .filter((entry) => entry.isDirectory() && entry.name !== "arch" && !OUTSIDE.has(entry.name))
+    .map((entry) => entry.name);
+  const generated = [`arch/${arch}/include/generated`, "include/generated"]
+    .map((folder) => join(profile.build, folder))
+    .filter(existsSync);
+  const line = `^[[:blank:]]*#[[:blank:]]*include[[:blank:]]*["<]${pattern}[">]`;
+  const { status, stdout, stderr } = await run(
+    work,
+    [
+      "grep",
+      "-rHoE",
+      "--include=*.c",
+      "--include=*.h",
+      "-e",
+      line,
+      "--",
+      ...folders,
+      `arch/${arch}`,
+      ...generated,
+    ],
+    { cwd: profile.source, deadline: DEADLINE, env: { LC_ALL: "C" } },
+  );
+  // grep: 0 found, 1 found nothing, 2 could not read something.
+  if (status > 1) throw new Fault("defect", `cannot search the kernel's source: ${stderr.split("\n")[0]}`);
+  return stdout
+    .split("\n")
+    .map((text) => /^([^:]*):\s*#\s*include\s*(["<])(.*)[">]$/.exec(text))
+    .filter((match) => match !== null)
+    .map(([, file = "", quote = "", text = ""]) => ({
+      includer: file.startsWith(`${profile.build}/`) ? relative(profile.build, file) : file,
+      text,
+      quoted: quote === '"',
+    }));
+}
+
+function namesPattern(files: readonly string[]): string {
+  const names = new Set(files.map((file) => basename(file).replaceAll(".", "\\.")));
+  return `([^">]*/)?(${[...names].join("|")})`;
+}
+
+/** Follows the compiler's order of search as far as it is the same for every unit (`LINUXINCLUDE`, top Makefile). */
+function mayInclude(profile: KernelProfile, { includer, text, quoted }: Inclusion, target: string): boolean {
+  const tail = normalize(text).replace(/^(?:\.\.\/)+/, "");
+  if (target !== tail && !target.endsWith(`/${tail}`)) return false;
+  const candidates = quoted ? [join(dirname(includer), text)] : [];
+  const arch = `arch/${SOURCE_ARCH[profile.arch]}/include`;
+  for (const folder of [arch, "include", `${arch}/uapi`, "include/uapi"]) candidates.push(join(folder, text));
+  const first = candidates.find((path) => path === target || existsSync(join(profile.source, path)));
+  // None: some makefile names another folder by -I.
+  return first === undefined || first === target;
+}

@@ -1,0 +1,134 @@
+import { dirname } from "node:path";
+import type { Work } from "../host/work.js";
+import type { Observation } from "../observation.js";
+import type { KernelProfile } from "../profile/profile.js";
+import { kindOfFile } from "./file-kinds.js";
+import { INCLUDER_LIMIT, includerSearch } from "./inclusions.js";
+import { type FolderObjects, objectsOfFolder, optionThatIsOff } from "./kbuild.js";
+import type { FileChange } from "./patch-files.js";
+
+/** Which translation units a patch may change. */
+export interface AffectedUnits {
+  /** Paths of `.c` files that the configuration builds, sorted. Some may turn out not to read any changed file. */
+  readonly units: readonly string[];
+  readonly observations: readonly Observation[];
+}
+
+/** Beyond so many units a header is refused: each is compiled, judged and carried by itself. */
+const UNIT_LIMIT = 64;
+
+/**
+ * Finds the units that changed files belong to: the file itself, and whatever includes it, over any number of
+ * headers and included `.c` files. Only what the configuration builds counts. Everything in the patch that compiled C
+ * cannot carry is observed.
+ */
+export async function affectedUnits(
+  work: Work,
+  profile: KernelProfile,
+  changes: readonly FileChange[],
+): Promise<AffectedUnits> {
+  const observations: Observation[] = [];
+  const units = new Set<string>();
+  const makefiles = readMakefiles(work, profile);
+  const includersOf = await includerSearch(work, profile);
+  for (const { path, before, after } of changes) {
+    const kind = kindOfFile(path);
+    if (kind.observation) observations.push(kind.observation);
+    if (kind.role === "other") continue;
+    if (kind.role === "unit" && !(before && after)) {
+      observations.push(unitAppears(path, before === undefined));
+      continue;
+    }
+    const reach = await includersOf(path);
+    if (typeof reach === "string") {
+      observations.push(fanOut(path, reach === "too many" ? `more than ${INCLUDER_LIMIT} files` : reach));
+      continue;
+    }
+    const built: string[] = [];
+    for (const file of reach) {
+      const role = await roleOf(makefiles, file);
+      if (role) built.push(file);
+      if (role === "library") observations.push(libraryMember(file));
+      // Such as a header that the vDSO shares.
+      const special = file === path ? undefined : kindOfFile(file).observation;
+      if (special)
+        observations.push({
+          ...special,
+          file: path,
+          message: `${path} is part of ${special.message}`,
+          severity: "needs-review",
+        });
+    }
+    if (built.length > UNIT_LIMIT) observations.push(fanOut(path, `${built.length} units`));
+    else for (const file of built) units.add(file);
+  }
+  return { units: [...units].sort(), observations };
+}
+
+/** A file that no unit of this kernel is made of, with the option that is off where the makefiles tell. */
+export async function notBuilt(profile: KernelProfile, path: string): Promise<Observation> {
+  const option = path.endsWith(".c") ? await optionThatIsOff(profile, path) : undefined;
+  const reason = option === undefined ? "no unit of this kernel is made of it" : `${option} is off`;
+  return { rule: "not-built", file: path, message: `${path} is not compiled for ${profile.id}: ${reason}` };
+}
+
+type Makefiles = (folder: string) => Promise<FolderObjects | undefined>;
+
+/** Each makefile is evaluated once. */
+function readMakefiles(work: Work, profile: KernelProfile): Makefiles {
+  const read = new Map<string, Promise<FolderObjects | undefined>>();
+  return (folder) => {
+    const known = read.get(folder) ?? objectsOfFolder(work, profile, folder);
+    read.set(folder, known);
+    return known;
+  };
+}
+
+async function roleOf(makefiles: Makefiles, unit: string): Promise<"object" | "library" | undefined> {
+  const object = unit.replace(/\.c$/, ".o");
+  const folder = dirname(unit);
+  const objects = await makefiles(folder);
+  if (objects === undefined || !(await isEntered(makefiles, folder))) return undefined;
+  if (objects.library.has(object)) return "library";
+  return objects.builtIn.has(object) || objects.module.has(object) ? "object" : undefined;
+}
+
+/**
+ * Whether Kbuild comes to the folder from the top. A makefile may list folders several levels below its own
+ * (`input/serio/` in drivers/Makefile); those of the top makefiles are only known to Kbuild, and are taken for entered.
+ */
+async function isEntered(makefiles: Makefiles, folder: string): Promise<boolean> {
+  for (let above = dirname(folder); above !== "." && above !== "arch"; above = dirname(above)) {
+    const objects = await makefiles(above);
+    if (objects?.folders.has(folder)) return await isEntered(makefiles, above);
+  }
+  const depth = folder.split("/").length;
+  return folder.startsWith("arch/") ? depth <= 3 : depth === 1;
+}
+
+function unitAppears(path: string, added: boolean): Observation {
+  return {
+    rule: "build-input-changed",
+    file: path,
+    message: added
+      ? `${path} is a new file, which no makefile of this kernel compiles; put its functions into a file that is`
+      : `${path} is removed, but its code stays in the running kernel`,
+  };
+}
+
+function fanOut(path: string, count: string): Observation {
+  return {
+    rule: "header-fan-out",
+    severity: "unsafe",
+    file: path,
+    message: `${path} is included by ${count}; the limit is ${UNIT_LIMIT} units`,
+  };
+}
+
+function libraryMember(path: string): Observation {
+  return {
+    rule: "library-archive-object",
+    file: path,
+    message: `${path} goes into lib.a, where functions have no ftrace entry and may exist more than once`,
+  };
+}
