@@ -84,22 +84,18 @@ export async function removeProfile(work: Work, id: string): Promise<void> {
 async function addDebian(work: Work, name: KernelName): Promise<KernelProfile> {
   const kernel = await resolveDebianKernel(work, name.id);
   const folder = profileFolder(work.cache, kernel.id);
-  const profile = await withLock(
-    work,
-    lockFile(work.cache, folder),
-    `${kernel.id} is being added`,
-    async () => {
-      const existing = await readProfile(folder);
-      if (existing) return existing;
-      await startAfresh(folder);
-      const source = join(work.cache, "sources", `${kernel.sourcePackage}_${kernel.sourceVersion}`);
-      await writeFile(join(folder, SOURCE_NOTE), source);
-      // Held to the end: until the profile exists, nothing else tells that the source is in use.
-      return withLock(work, lockFile(work.cache, source), `${source} is being used`, async () =>
-        finish(work, kernel.id, folder, files, await unpackDebianKernel(work, kernel, files, source)),
-      );
-    },
-  );
+  const source = join(work.cache, "sources", `${kernel.sourcePackage}_${kernel.sourceVersion}`);
+  const make = async () => {
+    const existing = await readProfile(folder);
+    if (existing) return existing;
+    const files = await startAfresh(folder);
+    await writeFile(join(folder, SOURCE_NOTE), source);
+    // Held to the end: until the profile exists, nothing else tells that the source is in use.
+    return withLock(work, lockFile(work.cache, source), `${source} is being used`, async () =>
+      finish(work, kernel.id, folder, files, await unpackDebianKernel(work, kernel, files, source)),
+    );
+  };
+  const profile = await withLock(work, lockFile(work.cache, folder), `${kernel.id} is being added`, make);
   if (name.kind === "latest") await writeWhole(latestFile(work.cache, name.id), `${kernel.id}\n`);
   return profile;
 }
