@@ -107,7 +107,7 @@ run_test() { # PHASE NAME
 	cd "/tmp/work/$2" || return
 	limited "$timeout" sh "$folder/script"
 	case $expect-$1-$status in
-	*-126 | *-127) end 1 "ERROR the test cannot run" ;;
+	*-2 | *-126 | *-127) end 1 "ERROR the test could not tell: exit status $status" ;;
 	behaviour-loaded-late | smoke-*-late) end 1 "TIMEOUT after $timeout s" ;;
 	smoke-*-0 | behaviour-loaded-0) end 0 "exit status 0" ;;
 	smoke-* | behaviour-loaded-* | behaviour-*-0) end 1 "exit status $status" ;;

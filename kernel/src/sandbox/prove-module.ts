@@ -357,7 +357,7 @@ function testObservation(
   const detail = step.output.join("\n");
   const untried = step.output.find((line) => line.startsWith("ERROR "));
   if (untried)
-    return { rule: "behaviour-unchanged", message: `test ${test} cannot run in the guest`, detail };
+    return { rule: "behaviour-unchanged", message: `test ${test} could not tell (${step.name})`, detail };
   if (kind === "smoke") {
     const when = {
       before: "before the patch is loaded",

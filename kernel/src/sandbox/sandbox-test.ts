@@ -29,14 +29,14 @@ export interface TestDisk {
 }
 
 /**
- * @param path a script; the test is named after it, without its ending
+ * @param path a script; the test is named after it, without its ending (`.test.sh` or `.sh`)
  * @throws Fault `bad-input` when it cannot be read or declares something unknown
  */
 export async function readTest(path: string): Promise<SandboxTest> {
   const script = await readFile(path, "utf8").catch((cause: NodeJS.ErrnoException) => {
     throw new Fault("bad-input", `cannot read the test ${path}: ${cause.message}`, { cause });
   });
-  return parseTest(basename(path).replace(/\.[^.]*$/, ""), script);
+  return parseTest(basename(path).replace(/(\.test)?\.[^.]*$/, ""), script);
 }
 
 /**
