@@ -1,4 +1,5 @@
 #!/usr/bin/env node
+import { setMaxListeners } from "node:events";
 import { exitStatus, Fault } from "@kernel-hotpatch/kernel/host/fault";
 import { Command, CommanderError } from "commander";
 import { tool } from "../review/tool.js";
@@ -21,11 +22,17 @@ process.exitCode = await hotpatch(process.argv.slice(2));
  *   4 a defect of ours, 130 interrupted
  */
 async function hotpatch(args: readonly string[]): Promise<number> {
-  // Whoever reads our output may stop reading: that is no error.
   process.stdout.on("error", (error: NodeJS.ErrnoException) => {
-    if (error.code !== "EPIPE") throw error;
+    // Whoever reads our output may stop reading: that is no error.
+    if (error.code === "EPIPE") return;
+    const thrown = asFault(error);
+    process.stderr.write(complaint(thrown, false));
+    process.exit(exitStatus(thrown));
   });
+  process.stderr.on("error", () => undefined);
   const stop = new AbortController();
+  // Every program that runs listens for it, any number of them at once.
+  setMaxListeners(0, stop.signal);
   for (const signal of ["SIGINT", "SIGTERM", "SIGHUP"] as const) {
     process.on(signal, () => {
       // Every program we started dies with us; see kernel/src/host/run.ts.

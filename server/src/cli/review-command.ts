@@ -52,20 +52,23 @@ Examples:
 }
 
 async function review(session: Session, named: readonly string[], options: Options): Promise<number> {
-  const [{ readPatches }, { targetKernel }, { testsFor }, { runReview }, { reaches }] = await Promise.all([
-    import("./patch-argument.js"),
-    import("./target-kernel.js"),
-    import("./test-files.js"),
-    import("../review/run-review.js"),
-    import("../review/verdict.js"),
-  ]);
+  const [{ readPatches }, { targetKernel }, { testsFor }, { bestAccelerator }, { runReview }, { reaches }] =
+    await Promise.all([
+      import("./patch-argument.js"),
+      import("./target-kernel.js"),
+      import("./test-files.js"),
+      import("@kernel-hotpatch/kernel/sandbox/accelerator"),
+      import("../review/run-review.js"),
+      import("../review/verdict.js"),
+    ]);
   const { work } = session;
   const patches = await readPatches(work, named);
   const folders = patches.flatMap(({ folder }) => (folder === undefined ? [] : [folder]));
   const tests = await testsFor(session, options.test, folders);
   const profile = await targetKernel(work, session.kernel);
   const outputDir = options.output ?? defaultOutput(work.cache, profile, patches);
-  const judged = await runReview(work, profile, { patches, outputDir }, { tests });
+  const accelerator = await bestAccelerator(work, profile);
+  const judged = await runReview(work, profile, { patches, outputDir }, { tests, accelerator });
   await writeWhole(join(outputDir, "report.json"), renderJson(judged));
   session.print(await rendered(judged, session.json ? "json" : options.format, session.colors));
   return reaches(judged.findings, options.failOn) ? 1 : 0;

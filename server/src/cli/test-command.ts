@@ -29,17 +29,20 @@ export function addTestCommand(program: Command, act: Act): void {
 }
 
 async function test(session: Session, path: string, options: Options): Promise<number> {
-  const [{ runTest }, { targetKernel }, { testsFor }, { renderTestText }, { reaches }] = await Promise.all([
-    import("../review/run-test.js"),
-    import("./target-kernel.js"),
-    import("./test-files.js"),
-    import("../render/text.js"),
-    import("../review/verdict.js"),
-  ]);
+  const [{ runTest }, { bestAccelerator }, { targetKernel }, { testsFor }, { renderTestText }, { reaches }] =
+    await Promise.all([
+      import("../review/run-test.js"),
+      import("@kernel-hotpatch/kernel/sandbox/accelerator"),
+      import("./target-kernel.js"),
+      import("./test-files.js"),
+      import("../render/text.js"),
+      import("../review/verdict.js"),
+    ]);
   const profile = await targetKernel(session.work, session.kernel);
   const tests = await testsFor(session, options.test, []);
   const report = await runTest(session.work, profile, path, {
     tests,
+    accelerator: await bestAccelerator(session.work, profile),
     ...(options.cycles === undefined ? {} : { cycles: options.cycles }),
     ...(options.cpus === undefined ? {} : { cpus: options.cpus }),
   });
