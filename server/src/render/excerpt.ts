@@ -1,3 +1,4 @@
+import type { Review } from "../review/review.js";
 import { printable } from "./printable.js";
 
 /** The first `limit` lines, printable, without empty ones at the ends; a last line says how many were left out. */
@@ -9,5 +10,10 @@ export function excerpt(lines: readonly string[], limit: number): string[] {
   return [...all.slice(0, limit), `… ${all.length - limit} more lines`];
 }
 
-/** Lines shown of what one step in the guest printed. */
-export const LINES_OF_A_STEP = 8;
+/**
+ * What of a sandbox step's output a person wants to see: what a test printed, and why a step failed.
+ * @returns printable lines
+ */
+export function stepExcerpt(step: NonNullable<Review["sandbox"]>["steps"][number]): string[] {
+  return step.name.startsWith("test ") || step.outcome === "failed" ? excerpt(step.output, 8) : [];
+}

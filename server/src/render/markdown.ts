@@ -1,6 +1,6 @@
 import type { Finding } from "../review/finding.js";
 import type { Review } from "../review/review.js";
-import { excerpt, LINES_OF_A_STEP } from "./excerpt.js";
+import { stepExcerpt } from "./excerpt.js";
 import { printable, printableLine } from "./printable.js";
 
 /** A review as Markdown, for a pull request or a mail archive; nothing in it can leave its place as text. */
@@ -23,7 +23,7 @@ export function renderReviewMarkdown(review: Review): string {
   if (sandbox) {
     const steps = sandbox.steps.flatMap((step) => [
       `${step.outcome.padEnd(7)} ${step.name}`,
-      ...excerpt(step.output, LINES_OF_A_STEP).map((line) => `        ${line}`),
+      ...stepExcerpt(step).map((line) => `        ${line}`),
     ]);
     parts.push(
       `### Sandbox: ${sandbox.outcome}, ${sandbox.accelerator}, ${sandbox.seconds.toFixed(1)} s`,

@@ -3,7 +3,7 @@ import type { Finding } from "../review/finding.js";
 import type { Review, TestReport } from "../review/review.js";
 import { SEVERITIES } from "../rules/rule.js";
 import type { Colors } from "./colors.js";
-import { excerpt, LINES_OF_A_STEP } from "./excerpt.js";
+import { excerpt, stepExcerpt } from "./excerpt.js";
 import { printableLine } from "./printable.js";
 import { wrapped } from "./wrapped.js";
 
@@ -86,7 +86,7 @@ function sandboxText(run: NonNullable<Review["sandbox"]>, colors: Colors): strin
   const paint = { passed: colors.verdict.safe, failed: colors.verdict.unsafe, skipped: colors.dim };
   const steps = run.steps.flatMap((step) => [
     `    ${paint[step.outcome](step.outcome.padEnd(7))} ${printableLine(step.name)} ${colors.dim(`(${seconds(step.seconds)})`)}`,
-    ...excerpt(step.output, LINES_OF_A_STEP).map((line) => `            ${line}`),
+    ...stepExcerpt(step).map((line) => `            ${line}`),
   ]);
   return [`sandbox: ${run.outcome}, ${run.accelerator}, ${seconds(run.seconds)}`, ...steps].join("\n");
 }
