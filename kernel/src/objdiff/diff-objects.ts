@@ -68,7 +68,7 @@ export function diffObjects(orig: OpenObject, patched: OpenObject): DiffResult {
   const [layouts, meanings] = [types.filter(isLayout), types.filter((type) => !isLayout(type))];
   const locate = (observation: Observation) => located(observation, patched.information ?? orig.information);
   const refusals = [...layouts, ...judgement.refusals, ...selection.refusals].map(locate);
-  const outcome = refusals.length > 0 ? "refused" : judgement.changed.length > 0 ? "carried" : "unchanged";
+  const outcome = refusals.length > 0 ? "refused" : selection.carried.size > 0 ? "carried" : "unchanged";
   const report: ObjectDiff = {
     orig: orig.name,
     patched: patched.name,

@@ -74,7 +74,7 @@ export function judge(
   const crowded = crowdedSections(patched.atoms);
   for (const atom of patched.atoms) {
     const other = correlation.origOf.get(atom);
-    const machinery = MACHINERY.find(({ section }) => section.test(atom.section.name));
+    const machinery = machineryOf(atom);
     if (atom.kind === "function") {
       if (other === undefined || same(other, atom)) continue;
       const owner = parents.get(atom) ?? atom;
@@ -106,10 +106,15 @@ export function judge(
   return { changed: [...changed], refusals, remarks };
 }
 
+/** What a section is to the running kernel, if it is more than code and variables. */
+export function machineryOf({ section }: Atom): { rule: string; what: string } | undefined {
+  return MACHINERY.find((entry) => entry.section.test(section.name));
+}
+
 /** Whether a new variable of PATCHED can live in a module. */
 export function newDataRefusal(atom: Atom): Observation | undefined {
   const { name, section } = atom;
-  const machinery = MACHINERY.find((entry) => entry.section.test(section.name));
+  const machinery = machineryOf(atom);
   if (!machinery && CARRIES_NEW_DATA.test(section.name)) return undefined;
   return {
     rule: machinery?.rule ?? "unsupported-section",
@@ -151,7 +156,7 @@ function crowdedSections(atoms: readonly Atom[]): Set<Atom["section"]> {
 function whyNotRedirected(orig: Atom, crowded: boolean): Observation | undefined {
   const { name, section } = orig;
   const about = { symbol: name, section: section.name };
-  const machinery = MACHINERY.find((entry) => entry.section.test(section.name));
+  const machinery = machineryOf(orig);
   if (name === "")
     return {
       rule: "assembly-changed",
@@ -260,7 +265,7 @@ function describe(atom: Atom): string {
 function removalRemarks({ removed }: Correlation): Observation[] {
   const remarks: Observation[] = [];
   for (const atom of removed) {
-    if (MACHINERY.some(({ section }) => section.test(atom.section.name))) continue;
+    if (machineryOf(atom)) continue;
     if (CALL_SITE_KEY.test(atom.name) || coldPartOf(atom.name) !== undefined) continue;
     if (atom.kind === "function")
       remarks.push({

@@ -3,11 +3,11 @@ import type { ElfSymbol } from "../elf/object.js";
 import type { Observation } from "../observation.js";
 import { type Atom, type AtomicObject, isAtom, type Reference } from "./atoms.js";
 import type { Correlation } from "./correlate.js";
-import { coldPartOf, newDataRefusal } from "./judge.js";
+import { coldPartOf, machineryOf, newDataRefusal } from "./judge.js";
 
 /** What the hot patch takes along, and how what it refers to is found in the running kernel. */
 export interface Selection {
-  /** In the order of PATCHED. */
+  /** In the order of PATCHED; empty when neither a function changed nor a global one is new. */
   readonly carried: ReadonlySet<Atom>;
   /** Carried functions that ORIG does not have. */
   readonly newFunctions: readonly Atom[];
@@ -34,7 +34,10 @@ export function leadsToOriginal(
   return target.kind === "data" || coldPartOf(target.name) === undefined;
 }
 
-/** Follows everything that the changed functions refer to. */
+/**
+ * Follows everything that the changed functions refer to, and the functions and variables that are new to the whole
+ * kernel: other files of the patch may use them.
+ */
 export function select(
   patched: AtomicObject,
   correlation: Correlation,
@@ -47,7 +50,7 @@ export function select(
   const newData: Atom[] = [];
   const externals = new Set<string>();
 
-  const queue: Atom[] = [...changed];
+  const queue: Atom[] = [...changed, ...patched.atoms.filter((atom) => isNewGlobal(atom, correlation))];
   for (let atom = queue.pop(); atom !== undefined; atom = queue.pop()) {
     if (reached.has(atom)) continue;
     reached.add(atom);
@@ -69,6 +72,12 @@ export function select(
   }
   const carried = new Set(patched.atoms.filter((atom) => reached.has(atom)));
   return { carried, newFunctions, newData, keptSymbols: staticCallKeys(patched, externals), refusals };
+}
+
+function isNewGlobal(atom: Atom, { origOf }: Correlation): boolean {
+  if (atom.kind !== "function" && atom.kind !== "data") return false;
+  if (origOf.has(atom) || machineryOf(atom) !== undefined) return false;
+  return atom.symbols.some(({ binding }) => binding !== SymbolBinding.LOCAL);
 }
 
 /** Original code and data must have a name to be found by. */

@@ -1,0 +1,6 @@
+# The shell's umask is the system call; files show that it took effect.
+umask 0
+umask
+: > made
+ls -l made
+[ "$(umask)" = 0002 ] && [ "$(stat -c %a made)" = 664 ]
