@@ -1,10 +1,14 @@
-import { lstat, mkdir, mkdtemp, rm, symlink } from "node:fs/promises";
+import { copyFile, lstat, mkdir, mkdtemp, readlink, rm, symlink } from "node:fs/promises";
 import { tmpdir } from "node:os";
-import { join } from "node:path";
+import { dirname, join } from "node:path";
 import { Fault } from "../host/fault.js";
 import { run } from "../host/run.js";
-import type { Work } from "../host/work.js";
+import { checkpoint, type Work } from "../host/work.js";
+import { type FilePrints, sourcePrints, takePrints } from "./file-prints.js";
 import type { KernelProfile } from "./profile.js";
+
+/** One side of a comparison. */
+type Side = Pick<KernelProfile, "id" | "source">;
 
 /**
  * Writes the difference between the sources of two profiles as a patch that `git apply` and `patch -p1` take: sorted
@@ -15,40 +19,39 @@ import type { KernelProfile } from "./profile.js";
  */
 export async function writeSourceDiff(
   work: Work,
-  from: Pick<KernelProfile, "id" | "source">,
-  to: Pick<KernelProfile, "id" | "source">,
+  from: Side,
+  to: Side,
   paths: readonly string[],
   write: (chunk: Buffer) => void,
 ): Promise<void> {
-  const wanted = paths.length === 0 ? [""] : outermost(paths.map(insideTree));
   work.progress(`comparing the sources of ${from.id} and ${to.id}`);
-  for (const path of wanted) {
-    const aside = await mkdtemp(join(tmpdir(), "kernel-hotpatch-"));
-    try {
-      const sides = await Promise.all([from, to].map((profile) => kindOf(join(profile.source, path))));
-      if (sides.every((kind) => kind === "absent")) {
-        throw new Fault("bad-input", `neither ${from.id} nor ${to.id} has ${path} in its source`);
-      }
-      const folder = sides.includes("folder");
-      const a = await side(aside, "a", from.source, path, sides[0] === "absent", folder);
-      const b = await side(aside, "b", to.source, path, sides[1] === "absent", folder);
-      await compare(work, aside, a, b, write);
-    } finally {
-      await rm(aside, { recursive: true });
+  const differing = new Set<string>();
+  for (const path of paths.length === 0 ? [""] : paths.map(insideTree)) {
+    const [before, after] = [await printsOf(work, from, path), await printsOf(work, to, path)];
+    if (before.size + after.size === 0) {
+      throw new Fault("bad-input", `neither ${from.id} nor ${to.id} has ${path} in its source`);
+    }
+    for (const name of [...before.keys(), ...after.keys()]) {
+      if (before.get(name) !== after.get(name)) differing.add(name);
     }
   }
+  if (differing.size > 0) await compare(work, from.source, to.source, differing, write);
 }
 
 /** Like {@link writeSourceDiff}, for differences that are not large. @returns the patch */
 export async function diffSources(
   work: Work,
-  from: Pick<KernelProfile, "id" | "source">,
-  to: Pick<KernelProfile, "id" | "source">,
+  from: Side,
+  to: Side,
   paths: readonly string[],
 ): Promise<string> {
   const chunks: Buffer[] = [];
   await writeSourceDiff(work, from, to, paths, (chunk) => chunks.push(chunk));
   return Buffer.concat(chunks).toString();
+}
+
+function printsOf(work: Work, side: Side, path: string): Promise<FilePrints> {
+  return path === "" ? sourcePrints(work, side.source) : takePrints(work, side.source, path);
 }
 
 const GIT_DIFF = [
@@ -68,45 +71,41 @@ const PLAIN = [
   "--unified=3",
 ] as const;
 
+/** Has git compare folders `a` and `b` that hold just what differs: git prints the paths that it is given. */
 async function compare(
   work: Work,
-  cwd: string,
-  a: string,
-  b: string,
+  from: string,
+  to: string,
+  names: ReadonlySet<string>,
   write: (chunk: Buffer) => void,
 ): Promise<void> {
-  const { status, stderr } = await run(work, [...GIT_DIFF, ...PLAIN, "--", a, b], {
-    cwd,
-    onOutput: write,
-    // The person's own git settings would change the text.
-    env: { GIT_CONFIG_GLOBAL: "/dev/null", GIT_CONFIG_SYSTEM: "/dev/null", GIT_CEILING_DIRECTORIES: cwd },
-  });
-  // As diff's: 1 says that they differ.
-  if (status > 1) {
+  const aside = await mkdtemp(join(tmpdir(), "kernel-hotpatch-"));
+  try {
+    await copyAll(work, from, join(aside, "a"), names);
+    await copyAll(work, to, join(aside, "b"), names);
+    const { status, stderr } = await run(work, [...GIT_DIFF, ...PLAIN, "--", "a", "b"], {
+      cwd: aside,
+      onOutput: write,
+      // The person's own git settings would change the text.
+      env: { GIT_CONFIG_GLOBAL: "/dev/null", GIT_CONFIG_SYSTEM: "/dev/null", GIT_CEILING_DIRECTORIES: aside },
+    });
+    // As diff's: 1 says that they differ.
+    if (status === 1) return;
     throw new Fault("defect", `git could not compare the sources: ${stderr.trim().split("\n").at(-1)}`);
+  } finally {
+    await rm(aside, { recursive: true });
   }
 }
 
-/** Makes a source known as `a` or `b` in the folder where git runs, since git prints the paths that it is given. */
-async function side(
-  aside: string,
-  name: "a" | "b",
-  source: string,
-  path: string,
-  absent: boolean,
-  folder: boolean,
-): Promise<string> {
-  if (absent && !folder) return "/dev/null";
-  if (absent) await mkdir(join(aside, name, path), { recursive: true });
-  else await symlink(source, join(aside, name));
-  return folder ? `${name}/${path}`.replace(/\/*$/, "/") : `${name}/${path}`;
-}
-
-async function kindOf(path: string): Promise<"absent" | "file" | "folder"> {
-  try {
-    return (await lstat(path)).isDirectory() ? "folder" : "file";
-  } catch {
-    return "absent";
+/** Copies those of the files that are there. */
+async function copyAll(work: Work, from: string, to: string, names: ReadonlySet<string>): Promise<void> {
+  await mkdir(to);
+  for (const name of names) {
+    checkpoint(work);
+    await mkdir(join(to, dirname(name)), { recursive: true });
+    const entry = await lstat(join(from, name)).catch(() => undefined);
+    if (entry?.isSymbolicLink()) await symlink(await readlink(join(from, name)), join(to, name));
+    else if (entry) await copyFile(join(from, name), join(to, name));
   }
 }
 
@@ -116,11 +115,4 @@ function insideTree(path: string): string {
     throw new Fault("bad-input", `'${path}' is not a path inside the kernel's source`);
   }
   return parts.join("/");
-}
-
-/** Sorted, without those that lie in another. */
-function outermost(paths: readonly string[]): string[] {
-  const sorted = [...new Set(paths)].sort();
-  if (sorted.includes("")) return [""];
-  return sorted.filter((path) => !sorted.some((other) => path.startsWith(`${other}/`)));
 }

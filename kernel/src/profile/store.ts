@@ -7,6 +7,7 @@ import type { Work } from "../host/work.js";
 import { readSymbolTable } from "../sandbox/symbol-table.js";
 import { both } from "./both.js";
 import { resolveDebianKernel, unpackDebianKernel } from "./debian.js";
+import { printsFile } from "./file-prints.js";
 import { type KernelName, parseKernelName } from "./kernel-name.js";
 import type { KernelParts } from "./parts.js";
 import { prepareBuild } from "./prepare.js";
@@ -153,6 +154,7 @@ async function removeUnusedSource(work: Work, source: string): Promise<void> {
     const users = (await listProfiles(work.cache)).filter((profile) => profile.source === source);
     if (users.length > 0) return;
     // By renaming first: a source that has its name is whole.
+    await rm(printsFile(source), { force: true });
     const aside = `${source}.partial-removed`;
     await rename(source, aside).catch(ignoreMissing);
     await rm(aside, REMOVE_ALL);
