@@ -42,8 +42,12 @@ export function correlate(orig: AtomicObject, patched: AtomicObject): Correlatio
   // Static locals last: who uses them is said in terms of functions, and those are known by now.
   const ambiguous: Observation[] = [];
   const [origUsers, patchedUsers] = [usersOf(orig), usersOf(patched)];
-  for (const [origAtoms, patchedAtoms] of numbered)
-    ambiguous.push(...correlateNumbered(origAtoms, patchedAtoms, origUsers, patchedUsers, match));
+  for (const [origAtoms, patchedAtoms] of numbered) {
+    const undecided = correlateNumbered(origAtoms, patchedAtoms, origUsers, patchedUsers, match);
+    // They are not gone; it is only unknown which is which.
+    if (undecided.length > 0) for (const atom of origAtoms) taken.add(atom);
+    ambiguous.push(...undecided);
+  }
 
   const removed = orig.atoms.filter(
     (atom) => (atom.kind === "function" || atom.kind === "data") && atom.name !== "" && !taken.has(atom),
