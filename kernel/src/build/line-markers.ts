@@ -69,6 +69,9 @@ function originalNumbers(
 interface Conditional {
   /** Parentheses open where the group began; each branch starts from there. */
   readonly depth: number;
+  /** The fewest that were open at the end of a branch so far; text that is left out need not be balanced. */
+  readonly least: number;
+  readonly hasElse: boolean;
   /** A `#line` was put inside it. */
   readonly marked: boolean;
 }
@@ -133,11 +136,19 @@ function readLine(start: State, line: string): { state: State; leftMarkedGroup: 
 
 function readConditional(conditionals: readonly Conditional[], line: string, depth: number) {
   const word = /^\s*#\s*(if|ifdef|ifndef|elif|else|endif)\b/.exec(line)?.[1];
+  if (word?.startsWith("if")) {
+    const group = { depth, least: Number.POSITIVE_INFINITY, hasElse: false, marked: false };
+    return { conditionals: [...conditionals, group], leftMarkedGroup: false, depth };
+  }
   const top = conditionals.at(-1);
-  if (word?.startsWith("if"))
-    return { conditionals: [...conditionals, { depth, marked: false }], leftMarkedGroup: false, depth };
   if (word === undefined || top === undefined) return { conditionals, leftMarkedGroup: false, depth };
-  const left = { leftMarkedGroup: top.marked };
-  if (word === "endif") return { ...left, conditionals: conditionals.slice(0, -1), depth };
-  return { ...left, conditionals, depth: top.depth };
+  const outer = conditionals.slice(0, -1);
+  const leftMarkedGroup = top.marked;
+  const least = Math.min(top.least, depth);
+  if (word !== "endif") {
+    const group = { ...top, least, hasElse: top.hasElse || word === "else" };
+    return { conditionals: [...outer, group], leftMarkedGroup, depth: top.depth };
+  }
+  // Without an #else there is one more branch, empty, which ends as the group began.
+  return { conditionals: outer, leftMarkedGroup, depth: top.hasElse ? least : Math.min(least, top.depth) };
 }

@@ -29,6 +29,7 @@ export function scanPatch(name: string, text: string): NamedFile[] {
   const refuse = (index: number, reason: string, remedy = "") =>
     new Fault("bad-input", `${name}:${index + 1}: ${reason}`, { remedy });
   const path = (index: number, written: string): string => {
+    if (written.endsWith("\r")) throw carriageReturn(index, refuse);
     const problem = pathProblem(written);
     if (problem) throw refuse(index, problem);
     return written.slice(written.indexOf("/") + 1);
@@ -154,7 +155,6 @@ function carriageReturn(index: number, refuse: Refuse): Fault {
 /** What is wrong with a path as the patch writes it, first component (`a/`) included. */
 function pathProblem(written: string): string | undefined {
   const shown = JSON.stringify(written);
-  if (written.endsWith("\r")) return "the patch has CRLF line endings";
   if (written.startsWith("/")) return `absolute path ${shown}`;
   // Git quotes names with control characters, quotes, backslashes and bytes beyond ASCII; the kernel has none.
   if (!/^[\x20-\x7e]+$/.test(written) || /["\\]/.test(written)) return `unusual characters in path ${shown}`;
