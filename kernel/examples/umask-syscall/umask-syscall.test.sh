@@ -1,4 +1,5 @@
 # The shell's umask is the system call; files show that it took effect.
+rm -f made
 umask 0
 umask
 : > made

@@ -177,7 +177,8 @@ async function configure(work: Work): Promise<boolean> {
   const apt = aptFolder(work);
   await mkdir(join(apt, "state/lists/partial"), { recursive: true });
   await mkdir(join(apt, "cache/archives/partial"), { recursive: true });
-  await mkdir(join(apt, "etc"), { recursive: true });
+  await mkdir(join(apt, "etc/apt.conf.d"), { recursive: true });
+  await mkdir(join(apt, "etc/preferences.d"), { recursive: true });
   const missingApt = { failure: { code: "lacking" as const, message: "cannot ask apt for its sources" } };
   const uris = await runOk(work, ["apt-get", "update", "--print-uris"], missingApt);
   const acquire = await runOk(work, ["apt-config", "dump", "Acquire"], missingApt);

@@ -248,7 +248,8 @@ export function kernelOf(image: Stanza): DebianKernel | undefined {
   if (release === undefined || version === undefined || (arch !== "amd64" && arch !== "arm64"))
     return undefined;
   // A signed image is built from the unsigned one; this field is where it says of which source that was.
-  const sourceVersion = /(?:^|, )linux \(= ([^)]+)\)/.exec(image.get("Built-Using") ?? "")?.[1] ?? version;
+  const sourceVersion =
+    /(?:^|, )linux(?:-\d+\.\d+)? \(= ([^)]+)\)/.exec(image.get("Built-Using") ?? "")?.[1] ?? version;
   const line = /^(?:\d+:)?(\d+\.\d+)/.exec(sourceVersion)?.[1];
   if (line === undefined) return undefined;
   return {

@@ -4,7 +4,7 @@ import type { Observation } from "../observation.js";
 export interface Complaint {
   /** Such as `warning` or `oops`. */
   readonly kind: ComplaintKind;
-  /** The line that says what it is, without its time stamp. */
+  /** The line that says what it is, without its time stamp; a warning's own text where it has one. */
   readonly title: string;
   /** Where the processor was, or where the task waits. */
   readonly symbol?: string;
@@ -55,13 +55,15 @@ const COMPLAINANTS: readonly Complainant[] = [
       /^BUG: (unable to handle|kernel NULL pointer|stack guard page)|^Unable to handle kernel|^(general protection fault|divide error|invalid opcode|int3|stack segment|double fault|control protection|page fault|traps: PANIC|Internal error: |Oops: |Oops - )|^kernel BUG at |^Missing ENDBR/,
   },
   { kind: "warning", pattern: /^WARNING: / }, // kernel/panic.c, __warn()
-  { kind: "bug", pattern: /^BUG: |^(list_add|list_del) corruption|^slab .* corruption|^refcount_t: / },
+  { kind: "bug", pattern: /^BUG: / },
 ];
 
 /** Kinds after which a task, at least, is dead, and locks it held may never be freed. */
 export const DEADLY: ReadonlySet<ComplaintKind> = new Set(["panic", "oops", "soft lockup"]);
 
-const CUT_HERE = /^-+\[ cut here \]-+$/;
+/** What may stand before a complaint's first line and belongs to it; lib/list_debug.c speaks before it cuts. */
+const INTRODUCTION = /^-+\[ cut here \]-+$|^list_(add|del).* corruption/;
+const CUT_HERE = /^-+\[ cut here/;
 const END_TRACE = /^---\[ end (trace|Kernel panic)/;
 const MARKER = /^hotpatch: (begin (.*)|end)$/;
 const TIME_STAMP = /^(?:<\d+>)?\[ *\d+\.\d{6}\](?:\[ *[TC]\d+\])? ?/;
@@ -77,10 +79,10 @@ const LONGEST = 80;
 export function complaints(console: string): Complaint[] {
   const found: Complaint[] = [];
   let step = "";
-  let open: { kind: ComplaintKind; lines: string[]; title: string } | undefined;
+  let open: Opened | undefined;
   let introduction: string[] = [];
   const close = () => {
-    if (open) found.push(described(open.kind, open.title, open.lines, step));
+    if (open) found.push(described(open, step));
     open = undefined;
   };
   for (const printed of console.split("\n")) {
@@ -92,15 +94,20 @@ export function complaints(console: string): Complaint[] {
       step = marker[2] ?? "";
       continue;
     }
-    if (CUT_HERE.test(line)) {
+    if (INTRODUCTION.test(line)) {
       close();
-      introduction = [line];
+      introduction.push(line);
       continue;
     }
     const begun = COMPLAINANTS.find(({ pattern }) => pattern.test(line));
     if (begun && (open === undefined || !continues(open.kind, begun.kind, open.lines.length))) {
       close();
-      open = { kind: begun.kind, title: line, lines: [...introduction, line] };
+      open = {
+        kind: begun.kind,
+        title: introduction[1] ?? line,
+        first: line,
+        lines: [...introduction, line],
+      };
       introduction = [];
     } else if (open) open.lines.push(line);
     else if (introduction.length > 0) introduction.push(line);
@@ -112,6 +119,15 @@ export function complaints(console: string): Complaint[] {
   return found;
 }
 
+/** A complaint whose end has not come yet. */
+interface Opened {
+  readonly kind: ComplaintKind;
+  readonly title: string;
+  /** The line by which it was known. */
+  readonly first: string;
+  readonly lines: string[];
+}
+
 /** Whether a complaint's first line belongs to the one that is open: a fault prints several of them. */
 function continues(open: ComplaintKind, next: ComplaintKind, lines: number): boolean {
   if (next === "panic") return open === "panic";
@@ -120,15 +136,17 @@ function continues(open: ComplaintKind, next: ComplaintKind, lines: number): boo
   return open === "oops" && next === "oops";
 }
 
+/** Lines that name a place in the source (kernel/panic.c, lib/bug.c). */
+const SOURCE_LINE = /^WARNING: CPU|^kernel BUG at /;
 /** `function+0x12/0x40 [module]` */
 const PLACE = /([\w.]+)(\+0x[0-9a-f]+\/0x[0-9a-f]+)(?: \[([\w-]+)[^\]]*\])?/;
 /** Frames that report or wait rather than do the wrong thing. */
 const REPORTING =
-  /^(dump_stack|show_stack|__?warn|report_bug|handle_bug|exc_|asm_|die|oops|panic|print_|kasan_|__might_|schedule|__schedule|io_schedule|rcu_|watchdog|dump_backtrace|__switch_to|sched_show_task)/;
+  /^(dump_stack|show_stack|__?warn|report_bug|handle_bug|exc_|asm_|die|oops|panic|print_|kasan_|__might_|schedule|__schedule|io_schedule|rcu_|watchdog|dump_backtrace|__switch_to|sched_show_task|refcount_warn_|__list_(add|del))/;
 
-function described(kind: ComplaintKind, title: string, lines: readonly string[], step: string): Complaint {
-  const place = placeOf(title, lines);
-  const source = /\bat ((?!\/)[\w./-]+):(\d+)/.exec(title);
+function described({ kind, title, first, lines }: Opened, step: string): Complaint {
+  const place = placeOf(first, lines);
+  const source = /\bat ((?!\/)[\w./-]+):(\d+)/.exec(lines.find((line) => SOURCE_LINE.test(line)) ?? "");
   return {
     kind,
     title,
@@ -143,13 +161,16 @@ function described(kind: ComplaintKind, title: string, lines: readonly string[],
   };
 }
 
-function placeOf(title: string, lines: readonly string[]): RegExpExecArray | null {
-  const named = PLACE.exec(title);
-  if (named) return named;
-  const pointer = lines.find((line) => /^RIP: 0010:|^pc : /.test(line));
-  const frames = lines.slice(lines.findIndex((line) => /^Call [Tt]race:/.test(line)) + 1);
-  const frame = frames.find((line) => /^ *[\w.]+\+0x/.test(line) && !REPORTING.test(line.trim()));
-  return PLACE.exec(pointer ?? "") ?? PLACE.exec(frame ?? "");
+function placeOf(first: string, lines: readonly string[]): RegExpExecArray | undefined {
+  const trace = lines.findIndex((line) => /^Call [Tt]race:/.test(line)) + 1;
+  const candidates = [
+    first,
+    ...lines.filter((line) => /^RIP: 0010:|^pc : /.test(line)),
+    // Not those with a question mark: they are remains of earlier calls.
+    ...lines.slice(trace).filter((line) => /^ *[\w.]+\+0x/.test(line)),
+  ];
+  const places = candidates.map((line) => PLACE.exec(line)).filter((place) => place !== null);
+  return places.find(([place]) => !REPORTING.test(place)) ?? places[0];
 }
 
 const WHAT: Readonly<Record<ComplaintKind, string>> = {
