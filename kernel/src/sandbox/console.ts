@@ -102,12 +102,8 @@ export function complaints(console: string): Complaint[] {
     const begun = COMPLAINANTS.find(({ pattern }) => pattern.test(line));
     if (begun && (open === undefined || !continues(open.kind, begun.kind, open.lines.length))) {
       close();
-      open = {
-        kind: begun.kind,
-        title: introduction[1] ?? line,
-        first: line,
-        lines: [...introduction, line],
-      };
+      const title = introduction.findLast((before) => !CUT_HERE.test(before)) ?? line;
+      open = { kind: begun.kind, title, first: line, lines: [...introduction, line] };
       introduction = [];
     } else if (open) open.lines.push(line);
     else if (introduction.length > 0) introduction.push(line);
