@@ -19,15 +19,19 @@ export async function diskImage(work: Work, disk: TestDisk): Promise<Buffer> {
     const file = await open(path, "w");
     await file.truncate(disk.size * 1024 * 1024);
     await file.close();
-    await runOk(work, [`mkfs.${disk.type}`, "-q", "-F", "-U", UUID, ...disk.options, path], {
-      // Fixes the times and the hash seed (mke2fs 1.47; older ones leave them to the clock).
-      env: {
-        SOURCE_DATE_EPOCH: "0",
-        E2FSPROGS_FAKE_TIME: "1",
-        PATH: `${process.env.PATH ?? ""}:/usr/sbin:/sbin`,
+    await runOk(
+      work,
+      [`mkfs.${disk.type}`, "-q", "-F", "-U", UUID, "-E", `hash_seed=${UUID}`, ...disk.options, path],
+      {
+        // Fixes the times and the hash seed (mke2fs 1.47; older ones leave them to the clock).
+        env: {
+          SOURCE_DATE_EPOCH: "0",
+          E2FSPROGS_FAKE_TIME: "1",
+          PATH: `${process.env.PATH ?? ""}:/usr/sbin:/sbin`,
+        },
+        failure: { code: "bad-input", message: `mkfs.${disk.type} refuses the test's disk` },
       },
-      failure: { code: "bad-input", message: `mkfs.${disk.type} refuses the test's disk` },
-    });
+    );
     return await readFile(path);
   } finally {
     await rm(folder, { recursive: true, force: true });

@@ -64,7 +64,7 @@ export function parseTest(name: string, script: string): SandboxTest {
 
 type Declared = Omit<SandboxTest, "name" | "script">;
 
-const MKFS_OPTIONS = new Set(["-b", "-C", "-E", "-G", "-g", "-I", "-i", "-m", "-N", "-O"]);
+const MKFS_OPTIONS = new Set(["-b", "-C", "-G", "-g", "-I", "-i", "-m", "-N", "-O"]);
 
 /** Each key's reader; undefined when the value makes no sense. */
 const KEYS: Readonly<Record<string, (value: string) => Partial<Declared> | undefined>> = {
