@@ -1,8 +1,8 @@
-import { copyFile, lstat, mkdir, mkdtemp, readlink, rm, symlink } from "node:fs/promises";
+import { copyFile, lstat, mkdir, mkdtemp, readlink, rm, symlink, writeFile } from "node:fs/promises";
 import { tmpdir } from "node:os";
 import { dirname, join } from "node:path";
 import { Fault } from "../host/fault.js";
-import { run } from "../host/run.js";
+import { runOk } from "../host/run.js";
 import { checkpoint, type Work } from "../host/work.js";
 import { type FilePrints, sourcePrints, takePrints } from "./file-prints.js";
 import type { KernelProfile } from "./profile.js";
@@ -54,24 +54,25 @@ function printsOf(work: Work, side: Side, path: string): Promise<FilePrints> {
   return path === "" ? sourcePrints(work, side.source) : takePrints(work, side.source, path);
 }
 
-const GIT_DIFF = [
-  "git",
-  "diff",
-  "--no-index",
-  "--no-prefix",
-  "--no-renames",
-  "--full-index",
-  "--binary",
+/** The person's and the machine's git settings would change the text, as would attributes that the sources bring. */
+const NO_SETTINGS = {
+  GIT_CONFIG_GLOBAL: "/dev/null",
+  GIT_CONFIG_SYSTEM: "/dev/null",
+  GIT_ATTR_NOSYSTEM: "1",
+};
+const NO_ATTRIBUTES = "* -text -filter -ident -working-tree-encoding !diff !eol\n";
+/** The repository is thrown away: what it holds need neither be small nor outlive a power cut. */
+const SCRATCH = [
+  "-c",
+  "core.autocrlf=false",
+  "-c",
+  "core.fsync=none",
+  "-c",
+  "core.looseCompression=0",
 ] as const;
-const PLAIN = [
-  "--no-color",
-  "--no-ext-diff",
-  "--no-textconv",
-  "--diff-algorithm=myers",
-  "--unified=3",
-] as const;
+const FORMAT = ["-r", "--patch", "--no-renames", "--full-index", "--binary", "--unified=3"] as const;
 
-/** Has git compare folders `a` and `b` that hold just what differs: git prints the paths that it is given. */
+/** Has git compare two trees of its own that hold just what differs. */
 async function compare(
   work: Work,
   from: string,
@@ -81,17 +82,25 @@ async function compare(
 ): Promise<void> {
   const aside = await mkdtemp(join(tmpdir(), "kernel-hotpatch-"));
   try {
-    await copyAll(work, from, join(aside, "a"), names);
-    await copyAll(work, to, join(aside, "b"), names);
-    const { status, stderr } = await run(work, [...GIT_DIFF, ...PLAIN, "--", "a", "b"], {
-      cwd: aside,
+    const repository = join(aside, "git");
+    await runOk(work, ["git", "init", "--quiet", "--bare", repository], { env: NO_SETTINGS });
+    await writeFile(join(repository, "info/attributes"), NO_ATTRIBUTES);
+    const trees: string[] = [];
+    for (const source of [from, to]) {
+      const folder = join(aside, `files-${trees.length}`);
+      await copyAll(work, source, folder, names);
+      const git = ["git", "--git-dir", repository, "--work-tree", folder] as const;
+      const options = {
+        env: { ...NO_SETTINGS, GIT_INDEX_FILE: join(aside, `index-${trees.length}`) },
+        cwd: folder,
+      };
+      await runOk(work, [...git, ...SCRATCH, "add", "--force", "--all", "."], options);
+      trees.push((await runOk(work, [...git, "write-tree"], options)).trim());
+    }
+    await runOk(work, ["git", "--git-dir", repository, "diff-tree", ...FORMAT, ...trees], {
+      env: NO_SETTINGS,
       onOutput: write,
-      // The person's own git settings would change the text.
-      env: { GIT_CONFIG_GLOBAL: "/dev/null", GIT_CONFIG_SYSTEM: "/dev/null", GIT_CEILING_DIRECTORIES: aside },
     });
-    // As diff's: 1 says that they differ.
-    if (status === 1) return;
-    throw new Fault("defect", `git could not compare the sources: ${stderr.trim().split("\n").at(-1)}`);
   } finally {
     await rm(aside, { recursive: true });
   }
