@@ -1,9 +1,10 @@
-import { copyFile, lstat, mkdir, mkdtemp, readlink, rm, symlink, writeFile } from "node:fs/promises";
+import { lstatSync, readlinkSync } from "node:fs";
+import { mkdtemp, rm } from "node:fs/promises";
 import { tmpdir } from "node:os";
-import { dirname, join } from "node:path";
+import { join } from "node:path";
 import { Fault } from "../host/fault.js";
 import { runOk } from "../host/run.js";
-import { checkpoint, type Work } from "../host/work.js";
+import type { Work } from "../host/work.js";
 import { type FilePrints, sourcePrints, takePrints } from "./file-prints.js";
 import type { KernelProfile } from "./profile.js";
 
@@ -35,7 +36,7 @@ export async function writeSourceDiff(
       if (before.get(name) !== after.get(name)) differing.add(name);
     }
   }
-  if (differing.size > 0) await compare(work, from.source, to.source, differing, write);
+  if (differing.size > 0) await compare(work, from.source, to.source, [...differing], write);
 }
 
 /** Like {@link writeSourceDiff}, for differences that are not large. @returns the patch */
@@ -54,22 +55,14 @@ function printsOf(work: Work, side: Side, path: string): Promise<FilePrints> {
   return path === "" ? sourcePrints(work, side.source) : takePrints(work, side.source, path);
 }
 
-/** The person's and the machine's git settings would change the text, as would attributes that the sources bring. */
+/** The person's and the machine's git settings would change the text. */
 const NO_SETTINGS = {
   GIT_CONFIG_GLOBAL: "/dev/null",
   GIT_CONFIG_SYSTEM: "/dev/null",
   GIT_ATTR_NOSYSTEM: "1",
 };
-const NO_ATTRIBUTES = "* -text -filter -ident -working-tree-encoding !diff !eol\n";
 /** The repository is thrown away: what it holds need neither be small nor outlive a power cut. */
-const SCRATCH = [
-  "-c",
-  "core.autocrlf=false",
-  "-c",
-  "core.fsync=none",
-  "-c",
-  "core.looseCompression=0",
-] as const;
+const SCRATCH = ["-c", "core.fsync=none", "-c", "core.looseCompression=0"] as const;
 const FORMAT = ["-r", "--patch", "--no-renames", "--full-index", "--binary", "--unified=3"] as const;
 
 /** Has git compare two trees of its own that hold just what differs. */
@@ -77,27 +70,14 @@ async function compare(
   work: Work,
   from: string,
   to: string,
-  names: ReadonlySet<string>,
+  names: readonly string[],
   write: (chunk: Buffer) => void,
 ): Promise<void> {
   const aside = await mkdtemp(join(tmpdir(), "kernel-hotpatch-"));
   try {
-    const repository = join(aside, "git");
-    await runOk(work, ["git", "init", "--quiet", "--bare", repository], { env: NO_SETTINGS });
-    await writeFile(join(repository, "info/attributes"), NO_ATTRIBUTES);
-    const trees: string[] = [];
-    for (const source of [from, to]) {
-      const folder = join(aside, `files-${trees.length}`);
-      await copyAll(work, source, folder, names);
-      const git = ["git", "--git-dir", repository, "--work-tree", folder] as const;
-      const options = {
-        env: { ...NO_SETTINGS, GIT_INDEX_FILE: join(aside, `index-${trees.length}`) },
-        cwd: folder,
-      };
-      await runOk(work, [...git, ...SCRATCH, "add", "--force", "--all", "."], options);
-      trees.push((await runOk(work, [...git, "write-tree"], options)).trim());
-    }
-    await runOk(work, ["git", "--git-dir", repository, "diff-tree", ...FORMAT, ...trees], {
+    await runOk(work, ["git", "init", "--quiet", "--bare", aside], { env: NO_SETTINGS });
+    const trees = [await writeTree(work, aside, from, names), await writeTree(work, aside, to, names)];
+    await runOk(work, ["git", "--git-dir", aside, "diff-tree", ...FORMAT, ...trees], {
       env: NO_SETTINGS,
       onOutput: write,
     });
@@ -106,16 +86,36 @@ async function compare(
   }
 }
 
-/** Copies those of the files that are there. */
-async function copyAll(work: Work, from: string, to: string, names: ReadonlySet<string>): Promise<void> {
-  await mkdir(to);
-  for (const name of names) {
-    checkpoint(work);
-    await mkdir(join(to, dirname(name)), { recursive: true });
-    const entry = await lstat(join(from, name)).catch(() => undefined);
-    if (entry?.isSymbolicLink()) await symlink(await readlink(join(from, name)), join(to, name));
-    else if (entry) await copyFile(join(from, name), join(to, name));
+/**
+ * Stores those of the files that are there, as they are, in a repository.
+ * @returns the id of the tree object
+ */
+async function writeTree(
+  work: Work,
+  repository: string,
+  source: string,
+  names: readonly string[],
+): Promise<string> {
+  const git = async (command: readonly string[], input: string) =>
+    runOk(work, ["git", "--git-dir", repository, ...SCRATCH, ...command], { env: NO_SETTINGS, input });
+  const files = names.flatMap((name) => {
+    const entry = lstatSync(join(source, name), { throwIfNoEntry: false });
+    return entry ? [{ name, entry }] : [];
+  });
+  const links = files.filter(({ entry }) => entry.isSymbolicLink());
+  const rest = files.filter(({ entry }) => !entry.isSymbolicLink());
+  const paths = rest.map(({ name }) => `${join(source, name)}\n`).join("");
+  const ids = (await git(["hash-object", "-w", "--no-filters", "--stdin-paths"], paths)).split("\n");
+  const index = rest.map(
+    ({ name, entry }, at) => `${entry.mode & 0o100 ? "100755" : "100644"} ${ids[at]}\t${name}\0`,
+  );
+  for (const { name } of links) {
+    const id = await git(["hash-object", "-w", "--stdin"], readlinkSync(join(source, name)));
+    index.push(`120000 ${id.trim()}\t${name}\0`);
   }
+  await git(["read-tree", "--empty"], "");
+  await git(["update-index", "-z", "--index-info"], index.join(""));
+  return (await git(["write-tree"], "")).trim();
 }
 
 function insideTree(path: string): string {
