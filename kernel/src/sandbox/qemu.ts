@@ -72,7 +72,7 @@ const MACHINES: Readonly<Record<Arch, Machine>> = {
 };
 
 const POLL_MILLISECONDS = 50;
-const CONSOLE_LIMIT = 4 * 1024 * 1024;
+const CONSOLE_LIMIT = 1024 * 1024;
 const PROTOCOL_LIMIT = 64 * 1024 * 1024;
 
 /** The QEMU program for guests of that architecture. */
