@@ -238,12 +238,13 @@ function compilerErrors(place: Place, unit: string, { stderr, status }: RunResul
   });
   if (errors.length > 0) return errors;
   if (stderr.includes("No space left on device")) throw new Fault("lacking", "the disk is full");
-  const last = lines.filter((line) => line !== "").at(-1) ?? `exit status ${status}`;
+  // Such as the assembler's, which know lines of its temporary file only.
+  const words = lines.find((line) => /error/i.test(line)) ?? `exit status ${status}`;
   return [
     {
       rule: "does-not-compile",
       file: unit,
-      message: `${unit} does not compile: ${last}`,
+      message: `${unit} does not compile: ${words}`,
       detail: lines.join("\n"),
     },
   ];

@@ -32,6 +32,12 @@ const ROWS: readonly Row[] = [
     message: "is a tool or an input of the build; what it does to the running kernel cannot be carried",
   },
   {
+    match: /(?:^|\/)(?:Kconfig|Makefile|Kbuild)[^/]*$|\.(?:lds|lds\.S|dtsi?|dtso|mk|config)$|_defconfig$/,
+    role: "other",
+    rule: "build-input-changed",
+    message: "is an input of the build; what it does to the running kernel cannot be carried",
+  },
+  {
     match: /\.[sS]$|\.inc$/,
     role: "other",
     rule: "assembly-changed",
@@ -54,12 +60,6 @@ const ROWS: readonly Row[] = [
     role: "other",
     rule: "syscall-table-changed",
     message: "is the table of system calls; a running kernel cannot grow or change it",
-  },
-  {
-    match: /(?:^|\/)(?:Kconfig|Makefile|Kbuild)[^/]*$|\.(?:lds|lds\.S|dtsi?|dtso|mk|config)$|_defconfig$/,
-    role: "other",
-    rule: "build-input-changed",
-    message: "is an input of the build; what it does to the running kernel cannot be carried",
   },
   {
     match: /(?:^|\/)include\/uapi\/.*\.h$/,

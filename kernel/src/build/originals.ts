@@ -37,7 +37,7 @@ const LIMIT = { seconds: 300, secondsPerUnit: 60 };
  * Compiles units of the pristine tree, or takes them from the cache. What is not there yet is made by one `make` in a
  * private copy of the profile's build folder.
  * @param units paths of `.c` files
- * @returns by unit; a unit is missing when Kbuild has no rule for it under this configuration
+ * @returns by unit, in the order of `units`; a unit is missing when Kbuild has no rule for it under this configuration
  * @throws Fault `defect` when the pristine tree does not compile
  */
 export async function originalsOf(
@@ -54,7 +54,14 @@ export async function originalsOf(
     }
     return units.filter((unit) => !found.has(unit));
   };
-  if ((await take(units)).length === 0) return found;
+  const inOrder = () =>
+    new Map(
+      units.flatMap((unit) => {
+        const original = found.get(unit);
+        return original ? [[unit, original] as const] : [];
+      }),
+    );
+  if ((await take(units)).length === 0) return inOrder();
   await withLock(work, join(store.folder, "make.lock"), `compiling for ${profile.id}`, async () => {
     const missing = await take(units.filter((unit) => !found.has(unit)));
     if (missing.length === 0) return;
@@ -62,7 +69,7 @@ export async function originalsOf(
     for (const unit of made) await writeEntry(store, profile, unit);
     await take(made);
   });
-  return found;
+  return inOrder();
 }
 
 /** The folder for everything kept about builds of one profile; another toolchain or place makes it another folder. */

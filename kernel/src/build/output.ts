@@ -37,7 +37,8 @@ export async function publish(
 ): Promise<void> {
   const aside = join(outputDir, `.hotpatch-${randomUUID()}`);
   try {
-    await mkdir(aside, { recursive: true });
+    await makeFolder(outputDir);
+    await mkdir(aside);
     const written = await write(aside);
     for (const name of names) await rm(join(outputDir, name), { recursive: true, force: true });
     for (const name of written) await rename(join(aside, name), join(outputDir, name));
@@ -48,7 +49,18 @@ export async function publish(
   }
 }
 
+/** Node's own recursive mkdir never returns where the file system takes no folders, such as in /proc. */
+async function makeFolder(path: string): Promise<void> {
+  const existing = await nearestExisting(path);
+  if (existing === path) return;
+  await makeFolder(dirname(path));
+  await mkdir(path).catch((error) => {
+    if (!isSystemError(error) || error.code !== "EEXIST") throw error;
+  });
+}
+
 const REASONS: Readonly<Record<string, string>> = {
+  ENOENT: "no folder can be made there",
   EACCES: "permission denied",
   EPERM: "permission denied",
   EROFS: "the file system is read-only",

@@ -55,7 +55,7 @@ export async function affectedUnits(
         observations.push({
           ...special,
           file: path,
-          message: `${path} is part of ${special.message}`,
+          message: `${path} is also part of other code: ${special.message}`,
           severity: "needs-review",
         });
     }

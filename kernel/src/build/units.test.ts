@@ -1,0 +1,161 @@
+import { mkdir, mkdtemp, realpath, rm, writeFile } from "node:fs/promises";
+import { tmpdir } from "node:os";
+import { dirname, join } from "node:path";
+import { afterEach, beforeEach, expect, test } from "vitest";
+import type { Work } from "../host/work.js";
+import type { KernelProfile } from "../profile/profile.js";
+import { affectedUnits, notBuilt } from "./units.js";
+
+/** A tree just large enough for Kbuild's own evaluation of makefiles, with the names that kernels use for its parts. */
+const TREE = {
+  "scripts/Kbuild.include": "",
+  "scripts/Makefile.lib": `
+subdir-ym := $(patsubst %/,%,$(filter %/,$(obj-y) $(obj-m)))
+real-obj-y := $(addprefix $(obj)/,$(filter-out %/,$(obj-y)))
+real-obj-m := $(addprefix $(obj)/,$(foreach m,$(obj-m),$(if $($(m:.o=-y)),$($(m:.o=-y)),$(m))))
+subdir-ym := $(addprefix $(obj)/,$(subdir-ym))
+lib-y := $(addprefix $(obj)/,$(lib-y))
+`,
+  "fs/Makefile":
+    "obj-y += a.o off/\nobj-$(CONFIG_EXT9) += ext9/\nlib-y += l.o\nobj-$(CONFIG_NONE) += none/\n",
+  "fs/a.c": '#include "parts/part.c"\n#include <linux/both.h>\n',
+  "fs/l.c": "",
+  "fs/alone.c": "",
+  "fs/parts/part.c": '#include "part.h"\n',
+  "fs/parts/part.h": "#  include  <linux/deep.h>\n",
+  "fs/ext9/Makefile": "obj-$(CONFIG_EXT9) += ext9.o\next9-y := super.o\next9-$(CONFIG_ACL) += acl.o\n",
+  "fs/ext9/super.c": '#include "ext9.h"\n',
+  "fs/ext9/acl.c": '#include "ext9.h"\n',
+  "fs/ext9/ext9.h": "#include <linux/both.h>\n",
+  "fs/none/Makefile": "obj-y += n.o\n",
+  "fs/none/n.c": '#include "ext9.h"\n#include <linux/both.h>\n',
+  "fs/none/ext9.h": "",
+  "include/linux/both.h": "",
+  "include/linux/deep.h": "",
+  "include/linux/nobody.h": "",
+  "include/linux/kconfig.h": "#include <linux/options.h>\n",
+  "include/linux/options.h": "",
+  "include/asm-generic/wrapped.h": "",
+  "arch/x86/lib/x.c": "#include <asm/wrapped.h>\n",
+  "arch/x86/lib/Makefile": "obj-y += x.o\n",
+  "arch/arm/kernel/setup.c": "#include <linux/both.h>\n",
+} as const;
+const BUILD = {
+  ".config": "CONFIG_EXT9=m\n# CONFIG_ACL is not set\n",
+  "include/config/auto.conf": "CONFIG_EXT9=m\n",
+  "arch/x86/include/generated/asm/wrapped.h": "#include <asm-generic/wrapped.h>\n",
+} as const;
+
+let top: string;
+let work: Work;
+let profile: KernelProfile;
+
+beforeEach(async () => {
+  top = await realpath(await mkdtemp(join(tmpdir(), "units-")));
+  for (const [folder, files] of [
+    ["source", TREE],
+    ["build", BUILD],
+  ] as const)
+    for (const [path, text] of Object.entries(files)) await put(`${folder}/${path}`, text);
+  work = { signal: new AbortController().signal, cache: join(top, "cache"), progress: () => undefined };
+  profile = {
+    schemaVersion: 1,
+    id: "tree:/test",
+    arch: "x86_64",
+    release: "6.1.0-test",
+    image: "",
+    config: "",
+    moduleSymvers: "",
+    source: join(top, "source"),
+    build: join(top, "build"),
+    modules: "",
+    symbolTable: "",
+    busybox: "",
+    compiler: { command: "gcc", version: "", builtWith: "" },
+    makeVariables: {},
+    configDrift: [],
+    origin: "",
+  };
+});
+
+afterEach(() => rm(top, { recursive: true }));
+
+async function put(path: string, text: string): Promise<void> {
+  await mkdir(dirname(join(top, path)), { recursive: true });
+  await writeFile(join(top, path), text);
+}
+
+async function affected(...paths: string[]) {
+  const content = { before: Buffer.from("before"), after: Buffer.from("after") };
+  const found = await affectedUnits(
+    work,
+    profile,
+    paths.map((path) => ({ path, ...content })),
+  );
+  return { units: found.units, rules: found.observations.map(({ rule, file }) => `${rule} ${file}`) };
+}
+
+test("a file that is compiled by itself", async () => {
+  expect(await affected("fs/ext9/super.c")).toEqual({ units: ["fs/ext9/super.c"], rules: [] });
+});
+
+test("a file that another one includes is compiled as part of it", async () => {
+  expect(await affected("fs/parts/part.c")).toEqual({ units: ["fs/a.c"], rules: [] });
+});
+
+test("a header reaches units over other headers and included files", async () => {
+  expect((await affected("include/linux/deep.h")).units).toEqual(["fs/a.c"]);
+  expect((await affected("include/linux/both.h")).units).toEqual(["fs/a.c", "fs/ext9/super.c"]);
+});
+
+test("headers of one name are told apart by folder", async () => {
+  expect((await affected("fs/ext9/ext9.h")).units).toEqual(["fs/ext9/super.c"]);
+});
+
+test("a generic header is reached through the build's own wrapper", async () => {
+  expect((await affected("include/asm-generic/wrapped.h")).units).toEqual(["arch/x86/lib/x.c"]);
+});
+
+test("a header that every unit gets is refused", async () => {
+  const { units, rules } = await affected("include/linux/options.h");
+  expect([units, rules]).toEqual([[], ["header-fan-out include/linux/options.h"]]);
+});
+
+test("a header with more units than the limit is refused with their number", async () => {
+  const names = Array.from({ length: 70 }, (_, index) => `u${index}`);
+  for (const name of names) await put(`source/fs/many/${name}.c`, '#include "many.h"\n');
+  await put("source/fs/many/many.h", "");
+  await put("source/fs/many/Makefile", `obj-y += ${names.map((name) => `${name}.o`).join(" ")}\n`);
+  await put("source/fs/Makefile", "obj-y += many/\n");
+  const content = { before: Buffer.from("before"), after: Buffer.from("after") };
+  const { units, observations } = await affectedUnits(work, profile, [
+    { path: "fs/many/many.h", ...content },
+  ]);
+  expect(units).toEqual([]);
+  expect(observations[0]?.message).toMatch(/included by 70 units; the limit is 64/);
+});
+
+test("members of a library archive are pointed out", async () => {
+  expect(await affected("fs/l.c")).toEqual({ units: ["fs/l.c"], rules: ["library-archive-object fs/l.c"] });
+});
+
+test("what the configuration leaves out is no unit, and the option that is off is named", async () => {
+  expect(
+    (await affected("fs/ext9/acl.c", "fs/none/n.c", "fs/alone.c", "include/linux/nobody.h")).units,
+  ).toEqual([]);
+  expect((await notBuilt(profile, "fs/ext9/acl.c")).message).toMatch(/CONFIG_ACL is off/);
+  expect((await notBuilt(profile, "fs/none/n.c")).message).toMatch(/CONFIG_NONE is off/);
+  expect((await notBuilt(profile, "fs/alone.c")).message).toMatch(/no unit of this kernel is made of it/);
+});
+
+test("new and removed C files are refused in words", async () => {
+  const content = Buffer.from("");
+  const { observations } = await affectedUnits(work, profile, [
+    { path: "fs/new.c", after: content },
+    { path: "fs/a.c", before: content },
+  ]);
+  expect(observations.map(({ message }) => message)).toEqual([
+    expect.stringMatching(/^fs\/new\.c is a new file, which no makefile/),
+    expect.stringMatching(/^fs\/a\.c is removed, but its code stays/),
+  ]);
+});
