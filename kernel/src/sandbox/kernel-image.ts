@@ -2,52 +2,67 @@ import { createHash } from "node:crypto";
 import { mkdir, readFile, rename, stat, writeFile } from "node:fs/promises";
 import { join } from "node:path";
 import { gunzipSync } from "node:zlib";
+import { Fault } from "../host/fault.js";
 import type { Work } from "../host/work.js";
 import type { Arch } from "../profile/profile.js";
 import { filter } from "./filter.js";
 
 /**
- * The form of a kernel image that starts soonest. A bzImage unpacks itself, which takes an emulated processor longer
- * than all the rest of the boot; the very kernel inside it is taken out here once and kept in the cache. QEMU starts
- * that directly where it has a PVH entry point (CONFIG_PVH).
- * @returns path of an ELF vmlinux, or `image` itself when nothing can be gained
+ * The form of a kernel image that QEMU starts, and starts soonest. A bzImage unpacks itself, which takes an emulated
+ * processor longer than all the rest of the boot; the very kernel inside it is taken out here once and kept in the
+ * cache. QEMU starts that directly where it has a PVH entry point (CONFIG_PVH). An arm64 kernel with CONFIG_EFI_ZBOOT
+ * is unpacked likewise, for older QEMUs do not know it.
+ * @returns path of what is to be given to `-kernel`; `image` itself when nothing is to be gained
+ * @throws Fault `bad-input` for what is no kernel, as far as QEMU would not say so itself
  */
 export async function bootableForm(work: Work, arch: Arch, image: string): Promise<string> {
-  if (arch !== "x86_64") return image;
-  const packed = await readFile(image);
-  const payload = bzImagePayload(packed);
-  const unpack = payload && UNPACKERS.find(({ magic }) => payload.subarray(0, magic.length).equals(magic));
-  if (!payload || !unpack) return image;
-
-  const folder = join(work.cache, "vmlinux");
-  const kept = join(folder, createHash("sha256").update(packed).digest("hex"));
+  const bytes = await readFile(image);
+  const { payloadOf, starts } = FORMS[arch];
+  const payload = payloadOf(bytes);
+  const unpacker = payload && UNPACKERS.find(({ magic }) => payload.subarray(0, magic.length).equals(magic));
+  if (!payload || !unpacker) {
+    if (arch === "arm64" && !starts(bytes) && !isGzip(bytes)) {
+      throw new Fault("bad-input", `${image} is not a kernel image for arm64`);
+    }
+    return image;
+  }
+  const folder = join(work.cache, "unpacked-images");
+  const kept = join(folder, createHash("sha256").update(bytes).digest("hex"));
   if (await exists(kept)) return kept;
-  const vmlinux = await unpack.unpack(work, payload);
-  if (!hasPvhEntry(vmlinux)) return image;
+  const unpacked = await unpacker.unpack(work, payload).catch((cause) => {
+    if (cause instanceof Fault && cause.code !== "defect") throw cause;
+    throw new Fault("bad-input", `${image} is damaged: it does not unpack`, { cause });
+  });
+  if (!starts(unpacked)) return image;
   await mkdir(folder, { recursive: true });
   const aside = `${kept}.${process.pid}`;
-  await writeFile(aside, vmlinux);
+  await writeFile(aside, unpacked);
   await rename(aside, kept);
   return kept;
 }
+
+/** Where each architecture's images keep the packed kernel, and whether QEMU starts what was unpacked. */
+const FORMS: Readonly<
+  Record<Arch, { payloadOf(image: Buffer): Buffer | undefined; starts(kernel: Buffer): boolean }>
+> = {
+  x86_64: { payloadOf: bzImagePayload, starts: hasPvhEntry },
+  arm64: { payloadOf: zbootPayload, starts: isArm64Image },
+};
 
 interface Unpacker {
   readonly magic: Buffer;
   unpack(work: Work, payload: Buffer): Promise<Buffer>;
 }
 
-/** The kernel build appends the unpacked size, 4 bytes, to all but gzip (scripts/Makefile.lib, `size_append`). */
-const SIZE_BYTES = 4;
-
 const UNPACKERS: readonly Unpacker[] = [
   { magic: Buffer.from("1f8b", "hex"), unpack: async (_work, payload) => gunzipSync(payload) },
   {
     magic: Buffer.from("fd377a585a00", "hex"),
-    unpack: (work, payload) => filter(work, ["xz", "-dc"], payload.subarray(0, -SIZE_BYTES)),
+    unpack: (work, payload) => filter(work, ["xz", "-dc"], payload),
   },
   {
     magic: Buffer.from("28b52ffd", "hex"),
-    unpack: (work, payload) => filter(work, ["zstd", "-dc"], payload.subarray(0, -SIZE_BYTES)),
+    unpack: (work, payload) => filter(work, ["zstd", "-dc"], payload),
   },
 ];
 
@@ -58,7 +73,27 @@ function bzImagePayload(image: Buffer): Buffer | undefined {
   const setupSectors = image.readUInt8(0x1f1) || 4;
   const start = (setupSectors + 1) * 512 + image.readUInt32LE(0x248);
   const end = start + image.readUInt32LE(0x24c);
+  if (end > image.length) return undefined;
+  const payload = image.subarray(start, end);
+  // The unpacked size, 4 bytes, stands behind all but gzip (scripts/Makefile.lib, `size_append`).
+  return isGzip(payload) ? payload : payload.subarray(0, -4);
+}
+
+/** The packed kernel in an EFI zboot image (drivers/firmware/efi/libstub/zboot-header.S). */
+function zbootPayload(image: Buffer): Buffer | undefined {
+  if (image.length < 64 || image.toString("latin1", 0, 8) !== "MZ\0\0zimg") return undefined;
+  const start = image.readUInt32LE(8);
+  const end = start + image.readUInt32LE(12);
   return end <= image.length ? image.subarray(start, end) : undefined;
+}
+
+/** Documentation/arm64/booting.rst: the magic number of an uncompressed Image. */
+function isArm64Image(kernel: Buffer): boolean {
+  return kernel.toString("latin1", 56, 60) === "ARM\x64";
+}
+
+function isGzip(bytes: Buffer): boolean {
+  return bytes.toString("latin1", 0, 2) === "\x1f\x8b";
 }
 
 const PT_NOTE = 4;
