@@ -10,7 +10,7 @@ import type { Work } from "./work.js";
  * The kernel's own file lock, held by `flock … cat` (util-linux) at the end of a pipe: it is free again the moment
  * we die, however that happens, so no lock is ever stale.
  * @param path lock file, created when missing, never removed
- * @throws Fault `interrupted` when stopped while waiting; what `action` throws
+ * @throws Fault `interrupted` when stopped while waiting, `lacking` without flock; what `action` throws
  */
 export async function withLock<T>(
   work: Work,
@@ -24,7 +24,9 @@ export async function withLock<T>(
     detached: true,
   });
   holder.stdin.on("error", () => undefined);
-  const closed = once(holder, "close");
+  const closed = once(holder, "close").catch((cause: unknown) => {
+    throw new Fault("lacking", "flock (util-linux) is not installed", { cause });
+  });
   const waiting = setTimeout(() => work.progress(`waiting for another process: ${waitingFor}`), 500);
   const stop = () => holder.kill("SIGKILL");
   work.signal.addEventListener("abort", stop, { once: true });

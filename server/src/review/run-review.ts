@@ -1,8 +1,10 @@
 import type { BuildResult } from "@kernel-hotpatch/kernel/build/build";
 import { type BuildRequest, buildPatch } from "@kernel-hotpatch/kernel/build/build-patch";
+import { runOk } from "@kernel-hotpatch/kernel/host/run";
 import type { Work } from "@kernel-hotpatch/kernel/host/work";
 import type { Observation } from "@kernel-hotpatch/kernel/observation";
 import type { KernelProfile } from "@kernel-hotpatch/kernel/profile/profile";
+import { namingFullDisk } from "@kernel-hotpatch/kernel/profile/room";
 import { type Proof, proveModule } from "@kernel-hotpatch/kernel/sandbox/prove-module";
 import type { Finding } from "./finding.js";
 import { findingOf } from "./finding-of.js";
@@ -21,8 +23,7 @@ export async function reviewObjects(
   profile: KernelProfile,
   request: BuildRequest,
 ): Promise<Review> {
-  const built = await buildPatch(work, profile, request);
-  const findings = objectFindings(profile, built);
+  const { built, findings } = await askObjects(work, profile, request);
   if (!built.module) return reviewOf(profile, built, findings);
   const notRun = findingOf({ rule: "not-run", message: "the module was built and not run" }, "sandbox");
   return reviewOf(profile, built, [...findings, notRun]);
@@ -39,15 +40,33 @@ export async function runReview(
   request: BuildRequest,
   proof: Omit<Proof, "module">,
 ): Promise<Review> {
-  const built = await buildPatch(work, profile, request);
-  const findings = objectFindings(profile, built);
-  if (!built.module) return reviewOf(profile, built, findings);
-  const run = await proveModule(work, profile, { ...proof, module: built.module });
+  const { built, findings } = await askObjects(work, profile, request);
+  const { module } = built;
+  if (!module) return reviewOf(profile, built, findings);
+  const run = await namingFullDisk(work, () => proveModule(work, profile, { ...proof, module }));
   return {
     ...reviewOf(profile, built, [...findings, ...sandboxFindings(run, proof.tests.length)]),
     sandbox: sandboxPart(run),
   };
 }
+
+async function askObjects(
+  work: Work,
+  profile: KernelProfile,
+  request: BuildRequest,
+): Promise<{ built: BuildResult; findings: Finding[] }> {
+  const { command } = profile.compiler;
+  const [version = ""] = (await runOk(work, [command, "--version"])).split("\n");
+  const built = await namingFullDisk(work, () => buildPatch(work, profile, request));
+  const observed = [...profileObservations(profile, version), ...built.observations];
+  const findings = observed.map((observation) => findingOf(observation, "object"));
+  return { built, findings: [...findings, findingOf(NOT_READ, "source")] };
+}
+
+const NOT_READ: Observation = {
+  rule: "not-read",
+  message: "this version does not read the change's C: what it means is for a person to judge",
+};
 
 function reviewOf(profile: KernelProfile, built: BuildResult, findings: readonly Finding[]): Review {
   return {
@@ -62,25 +81,19 @@ function reviewOf(profile: KernelProfile, built: BuildResult, findings: readonly
   };
 }
 
-function objectFindings(profile: KernelProfile, built: BuildResult): Finding[] {
-  const observed = [...profileObservations(profile), ...built.observations];
-  const notRead = findingOf(
-    {
-      rule: "not-read",
-      message: "this version does not read the change's C: what it means is for a person to judge",
-    },
-    "source",
-  );
-  return [...observed.map((observation) => findingOf(observation, "object")), notRead];
-}
-
-/** What makes this machine's objects differ from the image's, whatever the patch. */
-export function profileObservations({ compiler, configDrift }: KernelProfile): Observation[] {
+/**
+ * What makes this machine's objects differ from the image's, whatever the patch.
+ * @param version first line of what the compiler says of itself now
+ */
+export function profileObservations(
+  { compiler, configDrift }: Pick<KernelProfile, "compiler" | "configDrift">,
+  version: string,
+): Observation[] {
   const observations: Observation[] = [];
-  if (identity(compiler.version) !== identity(compiler.builtWith))
+  if (identity(version) !== identity(compiler.builtWith))
     observations.push({
       rule: "compiler-mismatch",
-      message: `the image was built with '${compiler.builtWith}', here it is '${compiler.version}'`,
+      message: `the image was built with '${compiler.builtWith}', here it is '${version}'`,
     });
   if (configDrift.length > 0)
     observations.push({

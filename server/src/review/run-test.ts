@@ -2,6 +2,7 @@ import { createHash } from "node:crypto";
 import { readFile } from "node:fs/promises";
 import type { Work } from "@kernel-hotpatch/kernel/host/work";
 import type { KernelProfile } from "@kernel-hotpatch/kernel/profile/profile";
+import { namingFullDisk } from "@kernel-hotpatch/kernel/profile/room";
 import { type Proof, proveModule } from "@kernel-hotpatch/kernel/sandbox/prove-module";
 import { findingOf } from "./finding-of.js";
 import type { TestReport } from "./review.js";
@@ -20,7 +21,7 @@ export async function runTest(
   path: string,
   proof: Omit<Proof, "module">,
 ): Promise<TestReport> {
-  const run = await proveModule(work, profile, { ...proof, module: path });
+  const run = await namingFullDisk(work, () => proveModule(work, profile, { ...proof, module: path }));
   const content = await readFile(path);
   const findings = [
     findingOf(
