@@ -211,10 +211,13 @@ function isFirst(observation: Observation, index: number, all: readonly Observat
 }
 
 function changesNothing(units: number): Observation {
-  return {
-    rule: "no-functional-change",
-    message: `the patch changes nothing that runs: ${units === 1 ? "the object is" : `all ${units} objects are`} the same before and after`,
-  };
+  const reason =
+    units === 0
+      ? "it touches no C code of this kernel"
+      : units === 1
+        ? "the object is the same before and after"
+        : `all ${units} objects are the same before and after`;
+  return { rule: "no-functional-change", message: `the patch changes nothing that runs: ${reason}` };
 }
 
 /** patch.ko is a module, whatever the unit was part of (`--module` of tools/objtool/builtin-check.c). */

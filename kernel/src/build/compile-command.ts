@@ -59,11 +59,20 @@ export function redirectCommand(
   return [program, ...rest];
 }
 
-/** `vmlinux`, or the name of the module that the unit is part of (`modkern_cflags` in `scripts/Makefile.lib`). */
+/**
+ * `vmlinux`, or the name of the module that the unit is part of (`modkern_cflags` in `scripts/Makefile.lib`).
+ * @throws Fault `bad-input` when it is part of several modules
+ */
 export function objectOf(compile: readonly string[]): string {
   if (!compile.includes("-DMODULE")) return "vmlinux";
   const name = compile.map((word) => /^-DKBUILD_MODNAME="?([^"]+)"?$/.exec(word)?.[1]).find(Boolean);
   if (name === undefined) throw new Fault("defect", "a module's compile command does not name the module");
+  // Kbuild joins the names when one object is linked into several modules (`modname`, scripts/Makefile.build).
+  if (name.includes(":"))
+    throw new Fault(
+      "bad-input",
+      `the code is part of several modules at once: ${name.replaceAll(":", ", ")}`,
+    );
   return name.replaceAll("-", "_");
 }
 

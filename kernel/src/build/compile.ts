@@ -45,7 +45,7 @@ export async function compilePatched(
   const unexplained: [string, Original][] = [];
   const done = new Map<string, PatchedUnit>();
   await inParallel(units, async ([unit, original]) => {
-    work.progress(`compiling ${unit} patched`);
+    work.progress(`compiling ${unit} patched`, units.length > 1 ? done.size / units.length : undefined);
     const compiled = await compile(work, place, unit, original);
     if (compiled.object) done.set(unit, compiled);
     else unexplained.push([unit, original]);

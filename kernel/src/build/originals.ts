@@ -1,8 +1,8 @@
 import { createHash, randomUUID } from "node:crypto";
 import { existsSync, statSync } from "node:fs";
-import { mkdir, readFile, realpath, rename, rm, writeFile } from "node:fs/promises";
+import { mkdir, readdir, readFile, realpath, rename, rm, writeFile } from "node:fs/promises";
 import { availableParallelism } from "node:os";
-import { dirname, isAbsolute, join, relative } from "node:path";
+import { basename, dirname, isAbsolute, join, relative } from "node:path";
 import { Fault } from "../host/fault.js";
 import { withLock } from "../host/lock.js";
 import { run, runOk } from "../host/run.js";
@@ -18,7 +18,7 @@ export interface Original {
   readonly objtool?: readonly string[];
   /** What it was made of, relative to the tree's root and spelled as the compiler did (with `..`). */
   readonly sources: readonly string[];
-  /** Files that its build generated and the profile's build folder lacks, by path in that folder. */
+  /** Files that its build generated and the profile's build folder lacks or has otherwise, by path in that folder. */
   readonly generated: Readonly<Record<string, string>>;
 }
 
@@ -31,6 +31,7 @@ interface Entry extends Omit<Original, "object"> {
 }
 
 const SECTION_FLAGS = "-ffunction-sections -fdata-sections";
+const MAKE_FOLDER = "make-in-";
 const LIMIT = { seconds: 300, secondsPerUnit: 60 };
 
 /**
@@ -65,8 +66,8 @@ export async function originalsOf(
   await withLock(work, join(store.folder, "make.lock"), `compiling for ${profile.id}`, async () => {
     const missing = await take(units.filter((unit) => !found.has(unit)));
     if (missing.length === 0) return;
-    const made = await make(work, store, profile, missing);
-    for (const unit of made) await writeEntry(store, profile, unit);
+    const { folder, made } = await make(work, store, profile, missing);
+    for (const unit of made) await writeEntry(store, profile, folder, unit);
     await take(made);
   });
   return inOrder();
@@ -119,8 +120,7 @@ async function readEntry(store: Store, profile: KernelProfile, unit: string): Pr
 }
 
 /** Object first, notes last: notes whose object is missing or another one are void. */
-async function writeEntry(store: Store, profile: KernelProfile, unit: string): Promise<void> {
-  const folder = makeFolder(store);
+async function writeEntry(store: Store, profile: KernelProfile, folder: string, unit: string): Promise<void> {
   const object = await readFile(join(folder, objectPath(unit)));
   const saved = readCommandFile(await readFile(join(folder, commandPath(unit)), "utf8"), objectPath(unit));
   const generated: Record<string, string> = {};
@@ -134,8 +134,9 @@ async function writeEntry(store: Store, profile: KernelProfile, unit: string): P
       stamped.push(`source:${inTree}`);
     } else if (path.startsWith(`${folder}/`)) {
       const inBuild = relative(folder, path);
-      if (existsSync(join(profile.build, inBuild))) stamped.push(`build:${inBuild}`);
-      else generated[inBuild] = await readFile(path, "utf8");
+      stamped.push(`build:${inBuild}`);
+      const made = await readFile(path, "utf8");
+      if (made !== (await readIfThere(join(profile.build, inBuild)))) generated[inBuild] = made;
     } else stamped.push(`other:${spelled}`);
   }
   const entry: Entry = {
@@ -153,34 +154,28 @@ async function writeEntry(store: Store, profile: KernelProfile, unit: string): P
   await writeAside(`${place}.json`, JSON.stringify(entry));
 }
 
+async function readIfThere(path: string): Promise<string | undefined> {
+  return existsSync(path) ? await readFile(path, "utf8") : undefined;
+}
+
 async function writeAside(path: string, content: Uint8Array | string): Promise<void> {
   const aside = `${path}.${randomUUID()}`;
   await writeFile(aside, content);
   await rename(aside, path);
 }
 
-/** Runs make for objects; to be called under the lock. */
+/**
+ * Runs make for objects; to be called under the lock.
+ * @returns the folder it worked in and the units that it has a rule for
+ */
 async function make(
   work: Work,
   store: Store,
   profile: KernelProfile,
   units: readonly string[],
-): Promise<string[]> {
-  const folder = makeFolder(store);
-  if (/[\s:]/.test(`${folder}${store.source}`))
-    throw new Fault("bad-input", `Kbuild cannot work in a path with spaces or colons: ${folder}`, {
-      remedy: "set XDG_CACHE_HOME to another place",
-    });
-  // Without this mark, a make was killed here and may have left files that the next one would take for whole.
-  const mark = `${folder}.whole`;
-  const configuration = stampOf(store, profile, "build:.config");
-  const isWhole = existsSync(mark) && (await readFile(mark, "utf8")) === configuration;
-  await rm(mark, { force: true });
-  if (!isWhole) {
-    work.progress("copying the prepared build folder");
-    await rm(folder, { recursive: true, force: true });
-    await runOk(work, ["cp", "-a", "--reflink=auto", profile.build, folder]);
-  }
+): Promise<{ folder: string; made: string[] }> {
+  const mark = join(store.folder, "make-folder");
+  const folder = (await takeMakeFolder(store, profile, mark)) ?? (await newMakeFolder(work, store, profile));
   work.progress(`compiling ${units.length === 1 ? units[0] : `${units.length} files`} unpatched`);
   const objects = units.map(objectPath);
   const variables = Object.entries(profile.makeVariables).map(([name, value]) => `${name}=${value}`);
@@ -215,12 +210,38 @@ async function make(
       detail: stderr,
     });
   }
-  await writeFile(mark, configuration);
-  return made;
+  await writeAside(mark, JSON.stringify([basename(folder), stampOf(store, profile, "build:.config")]));
+  return { folder, made };
 }
 
-function makeFolder(store: Store): string {
-  return join(store.folder, "make");
+/**
+ * The folder of the last make, if that came to its end. Until this one does, nothing says so any more: a make that is
+ * killed may leave half-written files that the next one would take for whole.
+ */
+async function takeMakeFolder(
+  store: Store,
+  profile: KernelProfile,
+  mark: string,
+): Promise<string | undefined> {
+  if (!existsSync(mark)) return undefined;
+  const [name, configuration] = JSON.parse(await readFile(mark, "utf8")) as [string, string];
+  await rm(mark);
+  return configuration === stampOf(store, profile, "build:.config") ? join(store.folder, name) : undefined;
+}
+
+/** Under a name of its own, because the children of a make that was killed may still be writing to the last one. */
+async function newMakeFolder(work: Work, store: Store, profile: KernelProfile): Promise<string> {
+  if (/[\s:]/.test(`${store.folder}${store.source}`))
+    throw new Fault("bad-input", `Kbuild cannot work in a path with spaces or colons: ${store.folder}`, {
+      remedy: "set XDG_CACHE_HOME to another place",
+    });
+  work.progress("copying the prepared build folder");
+  for (const name of await readdir(store.folder))
+    if (name.startsWith(MAKE_FOLDER))
+      await rm(join(store.folder, name), { recursive: true, force: true, maxRetries: 10 });
+  const folder = join(store.folder, `${MAKE_FOLDER}${randomUUID()}`);
+  await runOk(work, ["cp", "-a", "--reflink=auto", profile.build, folder]);
+  return folder;
 }
 
 function entryPath(store: Store, unit: string): string {
