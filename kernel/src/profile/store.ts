@@ -6,7 +6,7 @@ import { withLock } from "../host/lock.js";
 import type { Work } from "../host/work.js";
 import { readSymbolTable } from "../sandbox/symbol-table.js";
 import { both } from "./both.js";
-import { resolveDebianKernel, unpackDebianKernel } from "./debian.js";
+import { fetchBusybox, resolveDebianKernel, unpackDebianKernel } from "./debian.js";
 import { printsFile } from "./file-prints.js";
 import { type KernelName, parseKernelName } from "./kernel-name.js";
 import type { KernelParts } from "./parts.js";
@@ -109,10 +109,11 @@ async function addTree(work: Work, name: Extract<KernelName, { kind: "tree" }>):
     const known = await readFile(join(folder, TREE_STATE), "utf8").catch(() => undefined);
     if (existing && state !== undefined && state === known) return existing;
     const files = await startAfresh(folder);
-    const parts = await snapshotTree(work, name.path, files);
+    const snapshot = await snapshotTree(work, name.path, files);
     if (state === undefined) await rm(join(folder, TREE_STATE), { force: true });
     else await writeFile(join(folder, TREE_STATE), state);
-    return finish(work, name.id, folder, files, parts);
+    const busybox = await fetchBusybox(work, snapshot.arch, files);
+    return finish(work, name.id, folder, files, { ...snapshot, busybox });
   });
 }
 
