@@ -19,6 +19,7 @@ import { moduleName } from "./module-name.js";
 import { type Original, originalsOf } from "./originals.js";
 import { judgeOutput, publish } from "./output.js";
 import { applyPatches, type FileChange, type PatchFile } from "./patch-files.js";
+import { skeleton } from "./skeleton.js";
 import { affectedUnits, notBuilt } from "./units.js";
 
 export interface BuildRequest {
@@ -97,6 +98,14 @@ export async function buildPatch(
   }
 }
 
+function declaresTheSame({ before, after }: FileChange): boolean {
+  return (
+    before !== undefined &&
+    after !== undefined &&
+    skeleton(before.toString("latin1")) === skeleton(after.toString("latin1"))
+  );
+}
+
 interface Comparison {
   readonly units: readonly ComparedUnit[];
   readonly observations: readonly Observation[];
@@ -129,6 +138,7 @@ async function compareUnits(
 
   const roots = [await realpath(profile.source), join(await realpath(folder), "view")];
   const units: ComparedUnit[] = [];
+  const sameTypes = changes.every(declaresTheSame);
   let refused = observations.some(blocks);
   for (const { unit, object } of patched) {
     const original = originals.get(unit);
@@ -136,7 +146,9 @@ async function compareUnits(
     checkpoint(work);
     work.progress(`comparing ${unit}`);
     const path = unit.replace(/\.c$/, ".o");
-    const { report, carried } = diffObjects(openObject(original.object, path), openObject(object, path));
+    const { report, carried } = diffObjects(openObject(original.object, path), openObject(object, path), {
+      sameTypes,
+    });
     const locate = (observation: Observation) => ({
       file: unit,
       ...inPatchedTree(observation, roots, changes),

@@ -42,6 +42,7 @@ describe("a change that matters", () => {
       "struct s {",
       "struct __attribute__((packed))\n{\n\tint z;\n} p;\nstruct s {",
     ],
+    ["a type with a macro's name", "struct s {", "struct name(p)\n{\n\tint z;\n};\nstruct s {"],
     ["a comment that looks like a function", "struct s {\n\tint a;", "/* f()\n{ */ struct s {\n\tint b;"],
     ["a continued comment", "struct s {\n\tint a;", "// f() \\\n{\nstruct s {\n\tint b;"],
     ["an initialiser", "static int\n", "int t[] = {\n\t1,\n};\nstatic int\n"],

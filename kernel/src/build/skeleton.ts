@@ -33,5 +33,6 @@ const COMMENT_OR_LITERAL = /\/\*[\s\S]*?\*\/|\/\/[^\n]*|"(?:\\.|[^"\\\n])*"|'(?:
 /** Ends in a list of parameters, in front of which is a name that no attribute has. */
 function isFunctionHead(head: string): boolean {
   const [, name] = /^[^(]*?(\w+) ?\(.*\)$/.exec(head.trim()) ?? [];
-  return name !== undefined && !name.startsWith("__") && !/[={}]/.test(head);
+  if (name === undefined || name.startsWith("__")) return false;
+  return !/[={}]|\b(struct|union|enum) \w+ ?\(/.test(head);
 }

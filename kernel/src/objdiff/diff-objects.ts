@@ -19,8 +19,11 @@ export interface OpenObject {
   /** How the report calls it. */
   readonly name: string;
   readonly atomic: AtomicObject;
-  /** Absent when the compiler wrote no debug information. */
-  readonly information?: DebugInformation;
+  /**
+   * What the compiler wrote for debuggers; undefined when it wrote nothing. Read when asked for the first time.
+   * @throws Fault `bad-input` when it is damaged
+   */
+  readonly information: () => DebugInformation | undefined;
 }
 
 /**
@@ -30,10 +33,21 @@ export interface OpenObject {
  * @throws Fault `bad-input` when it is no relocatable ELF object, of an unknown machine, or not compiled like that
  */
 export function openObject(bytes: Uint8Array, name: string): OpenObject {
+  const object = reading(name, () => readElf(bytes));
+  let information: { known: DebugInformation | undefined } | undefined;
+  return {
+    name,
+    atomic: apart(object, name),
+    information: () => {
+      information ??= { known: reading(name, () => readDebugInformation(object)) };
+      return information.known;
+    },
+  };
+}
+
+function reading<T>(name: string, read: () => T): T {
   try {
-    const object = readElf(bytes);
-    const information = readDebugInformation(object);
-    return { name, atomic: apart(object, name), ...(information ? { information } : {}) };
+    return read();
   } catch (cause) {
     if (cause instanceof ElfError || cause instanceof RangeError)
       throw new Fault("bad-input", `${name}: ${cause.message}`, { cause });
@@ -50,9 +64,14 @@ export interface DiffResult {
 /**
  * Compares ORIG.o and PATCHED.o of one translation unit, decides what a hot patch has to carry and what stands in the
  * way.
+ * @param options `sameTypes`: it is known from the source that no type differs, and reading them all can be saved
  * @throws Fault `bad-input` when the two cannot be compared
  */
-export function diffObjects(orig: OpenObject, patched: OpenObject): DiffResult {
+export function diffObjects(
+  orig: OpenObject,
+  patched: OpenObject,
+  options: { readonly sameTypes?: boolean } = {},
+): DiffResult {
   const [before, after] = [orig.atomic, patched.atomic];
   if (before.architecture !== after.architecture)
     throw new Fault(
@@ -63,10 +82,9 @@ export function diffObjects(orig: OpenObject, patched: OpenObject): DiffResult {
   const same = comparer(correlation, before.architecture);
   const judgement = judge(before, after, correlation, same);
   const selection = select(after, correlation, judgement.changed);
-  const types =
-    orig.information && patched.information ? compareTypes(orig.information, patched.information) : [];
+  const types = options.sameTypes ? [] : differingTypes(orig, patched);
   const [layouts, meanings] = [types.filter(isLayout), types.filter((type) => !isLayout(type))];
-  const locate = (observation: Observation) => located(observation, patched.information ?? orig.information);
+  const locate = (observation: Observation) => located(observation, patched);
   const refusals = [...layouts, ...judgement.refusals, ...selection.refusals].map(locate);
   const outcome = refusals.length > 0 ? "refused" : selection.carried.size > 0 ? "carried" : "unchanged";
   const report: ObjectDiff = {
@@ -88,16 +106,22 @@ export function diffObjects(orig: OpenObject, patched: OpenObject): DiffResult {
   return { report, carried };
 }
 
+function differingTypes(orig: OpenObject, patched: OpenObject): Observation[] {
+  const [before, after] = [orig.information(), patched.information()];
+  return before && after ? compareTypes(before, after) : [];
+}
+
 function isLayout({ rule }: Observation): boolean {
   return rule === "data-layout";
 }
 
 /** Adds where the symbol is declared, if the debug information knows. */
-function located(observation: Observation, information: DebugInformation | undefined): Observation {
+function located(observation: Observation, { information }: OpenObject): Observation {
   if (observation.file !== undefined || observation.symbol === undefined) return observation;
+  const declarations = information()?.declarations;
   const declaration =
-    information?.declarations.get(observation.symbol) ??
-    information?.declarations.get(withoutNumbers(observation.symbol).replace(CLONE, ""));
+    declarations?.get(observation.symbol) ??
+    declarations?.get(withoutNumbers(observation.symbol).replace(CLONE, ""));
   return declaration && declaration.file !== "" ? { ...observation, ...declaration } : observation;
 }
 
