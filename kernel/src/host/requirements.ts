@@ -43,7 +43,8 @@ export async function checkRequirements(
 ): Promise<Requirement[]> {
   const entries: PackageEntry[] = JSON.parse(await readFile(PACKAGES, "utf8"));
   const programs = await programsOnPath();
-  const fromPackages = await Promise.all(entries.map((entry) => checkPackage(work, entry, programs)));
+  const fromPackages: Requirement[] = [];
+  for (const entry of entries) fromPackages.push(await checkPackage(work, entry, programs));
   return [...fromPackages, await checkDisk(work), await checkKvm(work, kvmWorks)];
 }
 
