@@ -1,0 +1,9 @@
+// Prints the seconds that comparing two objects takes in a fresh process: `diff-once.js ORIG.o PATCHED.o`.
+import { readFile } from "node:fs/promises";
+import { diffObjects, openObject } from "@kernel-hotpatch/kernel/objdiff/diff-objects";
+
+const [origPath = "", patchedPath = ""] = process.argv.slice(2);
+const [orig, patched] = await Promise.all([readFile(origPath), readFile(patchedPath)]);
+const started = performance.now();
+diffObjects(openObject(orig, origPath), openObject(patched, patchedPath));
+process.stdout.write(`${(performance.now() - started) / 1000}\n`);
