@@ -28,7 +28,7 @@ export interface Proof {
   readonly module: PatchModule | string;
   readonly tests: readonly SandboxTest[];
   readonly accelerator: Accelerator;
-  /** How often the patch is loaded and removed; 3 when absent. */
+  /** How often the patch is loaded and removed; 2 when absent. */
   readonly cycles?: number;
   /** Seconds for each transition, and for loading and removing; 30 when absent, twice what livepatch waits to nudge tasks. */
   readonly patience?: number;
@@ -138,7 +138,7 @@ async function attempt(
   compare: string,
 ): Promise<Attempt> {
   const patience = proof.patience ?? 30;
-  const cycles = proof.cycles ?? 3;
+  const cycles = proof.cycles ?? 2;
   const testing = proof.tests.reduce((sum, { timeout }) => sum + 3 * (timeout + 15), 0);
   const stepsToCome = expectedSteps(proof, prepared);
   const backend = typeof proof.module === "string" ? "livepatch" : proof.module.backend;
@@ -190,7 +190,7 @@ async function attempt(
 
 /** Names of all steps in the order of `runtime/guest/prove.sh`. */
 function expectedSteps(proof: Proof, prepared: Prepared): string[] {
-  const cycles = proof.cycles ?? 3;
+  const cycles = proof.cycles ?? 2;
   const phase = (name: string) => proof.tests.map((test) => `test ${name}: ${test.name}`);
   return [
     ...(prepared.modules.length > 0 ? ["kernel modules"] : []),
@@ -203,11 +203,12 @@ function expectedSteps(proof: Proof, prepared: Prepared): string[] {
   ];
 }
 
-/** The test in which the unpatched kernel died, if it did. */
-function deathBeforeLoad({ complaints, unfinished, finished }: Attempt): string | undefined {
-  const before = (step: string | undefined) => (step?.startsWith("test before: ") ? step : undefined);
-  const deadly = complaints.find(({ kind, step }) => DEADLY.has(kind) && before(step));
-  return deadly?.step ?? (finished ? undefined : before(unfinished));
+/** The test in which the unpatched kernel died or hung, if it did; a guest that just went away has shown nothing. */
+function deathBeforeLoad({ complaints, unfinished, guest }: Attempt): string | undefined {
+  const isBefore = (step: string | undefined) => step?.startsWith("test before: ") === true;
+  const deadly = complaints.find(({ kind, step }) => DEADLY.has(kind) && isBefore(step));
+  if (deadly) return deadly.step;
+  return guest.end !== "exited" && isBefore(unfinished) ? unfinished : undefined;
 }
 
 function runOf(proof: Proof, prepared: Prepared, attempts: readonly [Attempt, ...Attempt[]]): SandboxRun {
