@@ -241,7 +241,19 @@ async function newMakeFolder(work: Work, store: Store, profile: KernelProfile): 
       await rm(join(store.folder, name), { recursive: true, force: true, maxRetries: 10 });
   const folder = join(store.folder, `${MAKE_FOLDER}${randomUUID()}`);
   await runOk(work, ["cp", "-a", "--reflink=auto", profile.build, folder]);
+  await moveNotes(join(folder, "tools"), profile.build, folder);
   return folder;
+}
+
+/** The notes of tools/build name their outputs absolutely; left as they are, make would compile every tool again. */
+async function moveNotes(tools: string, from: string, to: string): Promise<void> {
+  if (!existsSync(tools)) return;
+  for (const entry of await readdir(tools, { recursive: true, withFileTypes: true })) {
+    if (!entry.isFile() || !/\.(?:cmd|d)$/.test(entry.name)) continue;
+    const path = join(entry.parentPath, entry.name);
+    const text = await readFile(path, "utf8");
+    if (text.includes(from)) await writeFile(path, text.replaceAll(from, to));
+  }
 }
 
 function entryPath(store: Store, unit: string): string {
