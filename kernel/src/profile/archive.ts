@@ -17,6 +17,8 @@ export interface PackageName {
 }
 
 const INDEX_HOURS = 6;
+const INDEX_BYTES = 300e6;
+const INDEX_SECONDS = 1800;
 const DEBIAN_KEYRING = "/usr/share/keyrings/debian-archive-keyring.gpg";
 const APT_HELPER = "/usr/lib/apt/apt-helper";
 
@@ -62,10 +64,20 @@ export async function refreshIndex(work: Work): Promise<void> {
 export async function fetchPackages(work: Work, packages: readonly PackageName[]): Promise<string[]> {
   await ensureIndex(work);
   return withLock(work, lockFile(work), "a download", async () => {
-    const offered: Download[] = [];
-    for (const wanted of packages) offered.push(await locate(work, wanted));
-    await download(work, offered);
-    return offered.map((file) => file.path);
+    const fetch = async () => {
+      const offered: Download[] = [];
+      for (const wanted of packages) offered.push(await locate(work, wanted));
+      await download(work, offered);
+      return offered.map((file) => file.path);
+    };
+    try {
+      return await fetch();
+    } catch (error) {
+      // A mirror that no longer has what the index names has a newer index.
+      if (!(error instanceof Fault) || !/ 404 /.test(error.detail)) throw error;
+      await update(work);
+      return await fetch();
+    }
   });
 }
 
@@ -160,10 +172,13 @@ async function indexAge(work: Work): Promise<number | undefined> {
 async function update(work: Work): Promise<void> {
   const step = "fetching Debian's package index";
   work.progress(step);
+  // Both, since apt waits for ever when the disk fills up meanwhile.
+  await requireRoom(work, INDEX_BYTES);
+  const deadline = INDEX_SECONDS;
   const result = await run(
     work,
     ["apt-get", "update", "-qq", "-o", "APT::Update::Error-Mode=any", "-o", "APT::Status-Fd=1"],
-    { ...environment(work), onOutput: statusReader(work, step) },
+    { ...environment(work), deadline, onOutput: statusReader(work, step) },
   );
   if (result.status !== 0) throw downloadFault("cannot fetch Debian's package index", result.stderr);
   await writeFile(updatedMark(work), "");

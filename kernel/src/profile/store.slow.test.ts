@@ -105,7 +105,7 @@ test(
 );
 
 test.each([
-  ["while the index is fetched", "30m", /^lacking: .*(full|No space)/],
+  ["before the index is fetched", "30m", /^lacking: .* MB free, \d+ MB are needed\|make room/],
   ["before the packages are fetched", "700m", /^lacking: .* MB free, \d+ MB are needed\|make room/],
 ])(
   "a full disk %s is told in one line",
