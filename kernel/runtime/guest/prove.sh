@@ -82,8 +82,8 @@ limited() { # SECONDS COMMAND…
 	return 1
 }
 
-describe() { # /proc/PID: name, state and kernel stack of a task that runs or waits inside the kernel
-	[ -s "$1/cmdline" ] || return
+describe() { # /proc/PID: name and kernel stack of a process; kernel threads, which have no program, are left out
+	readlink "$1/exe" > /dev/null || return
 	read -r comm < "$1/comm"
 	echo "$comm (pid ${1##*/}):"
 	sed 's/^\[<0>\]/ /' "$1/stack"
@@ -127,8 +127,13 @@ run_test() { # PHASE NAME
 # A live patch is loaded by its init function, and starts its transition there.
 load() {
 	begin load
-	limited "$patience" insmod /patch.ko
-	end $? "insmod: exit status $status"
+	if limited "$patience" insmod /patch.ko; then
+		end 0
+	elif [ "$status" = late ]; then
+		end 1 "TIMEOUT after $patience s"
+	else
+		end 1 "insmod: exit status $status"
+	fi
 }
 
 tasks_in_transition() { # GOAL: what patch_state says of the tasks that are through (0 old code, 1 new code)

@@ -11,7 +11,7 @@ import type { SandboxRun } from "./sandbox-run.js";
 import { parseTest } from "./sandbox-test.js";
 
 /** Real boots of a stock kernel, added when it is not there, with modules compiled from fixtures/module/case.c. */
-const CASES = ["GOOD", "REFUSES", "STALLS", "WARNS", "PANICS", "LOOPS"] as const;
+const CASES = ["GOOD", "REFUSES", "STALLS", "WARNS", "PANICS", "LOOPS", "HUNG"] as const;
 type Case = (typeof CASES)[number];
 
 const work: Work = { signal: new AbortController().signal, cache: defaultCache(), progress: () => undefined };
@@ -104,6 +104,14 @@ describe("a boot of a stock kernel", { timeout: 180_000 }, () => {
       transition: "skipped",
       "test loaded: changed": "skipped",
     });
+  });
+
+  test("a module whose loading never ends", async () => {
+    const run = await prove("HUNG", { patience: 3, tests: [] });
+    expect(run.observations).toMatchObject([
+      { rule: "load-refused", message: "loading case_hung did not come to an end" },
+    ]);
+    expect(run.observations[0]?.detail).toMatch(/^insmod \(pid \d+\):\n( .*\n)* +start\+0x/m);
   });
 
   test("a transition that a task holds up", async () => {

@@ -318,19 +318,33 @@ function stepObservations(
     }
     const kernel = consoleDuring(guest.console, step.name);
     const detail = [...step.output, ...kernel].join("\n");
-    const words = lastWords(prepared.name, kernel) ?? step.output[0] ?? "";
     if (step.name === "transition") {
       return [{ rule: "transition-stalled", message: stalled(step.output), detail }];
     }
     if (step.name === "disable" || step.name === "unload" || step.name.startsWith("cycle ")) {
-      return [{ rule: "does-not-unload", message: `${step.name} failed: ${words}`, detail }];
+      return [{ rule: "does-not-unload", message: `${step.name} failed: ${ownWords(step)}`, detail }];
     }
     // A load that crashes was not refused; the crash speaks for itself.
     if (complaints.some((complaint) => complaint.step === step.name && DEADLY.has(complaint.kind))) return [];
+    if (step.output.at(-1)?.startsWith("TIMEOUT ")) {
+      return [{ rule: "load-refused", message: `loading ${prepared.name} did not come to an end`, detail }];
+    }
     const what =
       step.name === "load" ? `the kernel refused ${prepared.name}` : "a module the test needs does not load";
-    return [{ rule: "load-refused", message: `${what}: ${words}`, detail }];
+    return [
+      {
+        rule: "load-refused",
+        message: `${what}: ${lastWords(prepared.name, kernel) ?? ownWords(step)}`,
+        detail,
+      },
+    ];
   });
+}
+
+/** What a step printed first, or which of the steps in it failed. */
+function ownWords({ output }: SandboxStep): string {
+  const words = output.find((line) => line.endsWith(": failed")) ?? output[0] ?? "";
+  return words.replace(/^insmod: can't insert '[^']*': |: failed$/, "");
 }
 
 /** The kernel's reason: what it said of this module last, but for its taint. */
