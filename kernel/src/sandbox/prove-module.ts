@@ -292,7 +292,10 @@ function stepOf(result: KtapResult): SandboxStep {
   return {
     name: result.name,
     outcome: result.outcome,
-    seconds: start !== undefined && end !== undefined ? Math.max(0, Number(end) - Number(start)) : 0,
+    seconds:
+      start !== undefined && end !== undefined
+        ? Math.max(0, Math.round((Number(end) - Number(start)) * 100) / 100)
+        : 0,
     output: [
       ...nested.flatMap((step) => [`${step.name}: ${step.outcome}`, ...step.output]),
       ...result.diagnostics.filter((line) => line.startsWith("| ")).map((line) => line.slice(2)),
