@@ -260,7 +260,7 @@ describe("a machine", () => {
     async (program) => {
       const PATH = await pathWithout(join(bench.folder, "bin"), new RegExp(`^${program}$`));
       expectRefusal(
-        await run(["build", "-", "-o", "out"], { env: { PATH }, input: good }),
+        await run(["build", "-", "-o", "out"], { env: { ...bench.env, PATH }, input: good }),
         3,
         new RegExp(program),
       );

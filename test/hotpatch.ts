@@ -2,7 +2,7 @@ import { type ChildProcess, spawn } from "node:child_process";
 import { fileURLToPath } from "node:url";
 
 /** The real program, as `npm` links it. */
-const BINARY = fileURLToPath(new URL("../server/dist/cli/main.js", import.meta.url));
+const BINARY = fileURLToPath(new URL("../server/bin/hotpatch.js", import.meta.url));
 
 export interface Ended {
   /** Exit status; null when a signal ended it. */

@@ -1,4 +1,3 @@
-#!/usr/bin/env node
 import { setMaxListeners } from "node:events";
 import { exitStatus, Fault } from "@kernel-hotpatch/kernel/host/fault";
 import { Command, CommanderError } from "commander";
