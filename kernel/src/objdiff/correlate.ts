@@ -2,6 +2,10 @@ import { SymbolBinding } from "../elf/format.js";
 import type { Observation } from "../observation.js";
 import { type Atom, type AtomicObject, bytesOf, isAtom } from "./atoms.js";
 
+/** Variables that belong to one place in the code and hold nothing that anybody would miss. */
+export const CALL_SITE_KEY =
+  /^(__key|_rs|__warned|__already_done|__print_once|descriptor|_entry|_entry_ptr|__UNIQUE_ID_ddebug|__UNIQUE_ID___addressable)/;
+
 /** Which functions and variables of PATCHED are which of ORIG. */
 export interface Correlation {
   readonly origOf: ReadonlyMap<Atom, Atom>;
@@ -96,6 +100,10 @@ function usersOf({ atoms }: AtomicObject): Map<Atom, Set<string>> {
   return users;
 }
 
+/**
+ * Pairs variables of one name: first those that the same functions use and that look alike, then those that the same
+ * functions use, then whatever can be only one thing. Within equals, the compiler's order decides.
+ */
 function correlateNumbered(
   origAtoms: readonly Atom[],
   patchedAtoms: readonly Atom[],
@@ -110,67 +118,66 @@ function correlateNumbered(
     free.delete(orig);
     left.delete(patched);
   };
-  const candidates = (patched: Atom) =>
-    [...free].filter(
-      (orig) =>
-        sharesUser(origUsers.get(orig), patchedUsers.get(patched)) &&
-        orig.section.flags === patched.section.flags,
-    );
+  const userKey = (users: ReadonlySet<string> | undefined) => [...(users ?? [])].sort().join();
+  for (const look of [appearance, () => ""]) {
+    const origGroups = grouped(free, (atom) => userKey(origUsers.get(atom)) + look(atom));
+    for (const [key, group] of grouped(left, (atom) => userKey(patchedUsers.get(atom)) + look(atom))) {
+      const counterparts = origGroups.get(key) ?? [];
+      if (counterparts.length !== group.length) continue;
+      for (const [index, patched] of group.entries()) {
+        const orig = counterparts[index];
+        if (orig) pair(patched, orig);
+      }
+    }
+  }
 
-  // First what can be only one thing, as long as that settles more; then equal contents, in the compiler's order.
+  const candidates = (patched: Atom) =>
+    [...free].filter((orig) => sharesUser(origUsers.get(orig), patchedUsers.get(patched)));
   for (let settled = true; settled; ) {
     settled = false;
     for (const patched of left) {
       const [orig, second] = candidates(patched);
       if (orig === undefined || second !== undefined) continue;
-      const rivals = [...left].filter((other) => candidates(other).includes(orig));
-      if (rivals.length > 1) continue;
+      if ([...left].some((other) => other !== patched && candidates(other).includes(orig))) continue;
       pair(patched, orig);
       settled = true;
     }
   }
-  const observations: Observation[] = [];
-  for (const patched of [...left]) {
-    const possible = candidates(patched);
-    if (possible.length === 0) continue;
-    const rivals = [...left].filter((other) => candidates(other).some((orig) => possible.includes(orig)));
-    const orig = possible[0];
-    if (orig && rivals.length === possible.length) {
-      pair(patched, possible.find((other) => sameShape(other, patched)) ?? orig);
-      continue;
-    }
-    const alike = possible.filter((other) => sameShape(other, patched));
-    if (alike[0] && alike.length === 1 && rivals.filter((other) => sameShape(alike[0], other)).length === 1) {
-      pair(patched, alike[0]);
-      continue;
-    }
-    const [user] = patchedUsers.get(patched) ?? [];
-    observations.push({
+  const undecided = [...left].find((patched) => candidates(patched).length > 0);
+  // Nobody misses what a call site remembers: a warning may be printed once more.
+  if (undecided === undefined || CALL_SITE_KEY.test(undecided.name)) return [];
+  const [user] = patchedUsers.get(undecided) ?? [];
+  return [
+    {
       rule: "static-local-added",
       severity: "unsafe",
-      symbol: patched.name,
+      symbol: undecided.name,
       message:
-        `cannot tell which of the static variables '${withoutNumbers(patched.name)}' in ${user ?? "this file"} ` +
+        `cannot tell which of the static variables '${withoutNumbers(undecided.name)}' in ${user ?? "this file"} ` +
         "keeps its value: the patch changes how many there are",
-    });
-    // Reported once; the others of the same name would say the same.
-    break;
+    },
+  ];
+}
+
+function grouped(atoms: Iterable<Atom>, keyOf: (atom: Atom) => string): Map<string, Atom[]> {
+  const groups = new Map<string, Atom[]>();
+  for (const atom of atoms) {
+    const key = keyOf(atom);
+    const group = groups.get(key);
+    if (group === undefined) groups.set(key, [atom]);
+    else group.push(atom);
   }
-  return observations;
+  return groups;
+}
+
+/** Place, contents and number of references: as much as can be said before the correlation is complete. */
+function appearance(atom: Atom): string {
+  const place = atom.section.name.replace(atom.name, "");
+  return ` ${place} ${Buffer.from(bytesOf(atom)).toString("latin1")} ${atom.references.length}`;
 }
 
 function sharesUser(a: ReadonlySet<string> | undefined, b: ReadonlySet<string> | undefined): boolean {
   // Nobody uses it: nothing speaks against it either.
   if (a === undefined || b === undefined) return a === b;
   return [...a].some((user) => b.has(user));
-}
-
-/** Equal sizes, bytes and number of references: as much as can be said before the correlation is complete. */
-function sameShape(a: Atom | undefined, b: Atom): boolean {
-  return (
-    a !== undefined &&
-    a.end - a.start === b.end - b.start &&
-    a.references.length === b.references.length &&
-    Buffer.compare(bytesOf(a), bytesOf(b)) === 0
-  );
 }

@@ -152,6 +152,25 @@ const PAIRS: readonly Pair[] = [
     left: ["n.0", "n.1"],
   },
   {
+    what: "static locals of one name in a function that is inlined into several",
+    before:
+      "static inline int once(int a) { static int n; if (a) return n++; return 0; } int f(int a) { static int n; return once(a) + n++; } int g(int a) { static int n = 4; n += a; return once(a + 1) + n; }",
+    after:
+      "static inline int once(int a) { static int n; if (a) return n++; return 0; } int f(int a) { static int n; return once(a) + n++; } int g(int a) { static int n = 4; n += a; return once(a + 2) + n; }",
+    outcome: "carried",
+    changed: ["g"],
+  },
+  {
+    what: "a warning that comes once, in a function with others of the kind",
+    before:
+      'int f(int a) { { static int __warned; if (a == 1 && !__warned) { __warned = 1; printk("1"); } } { static int __warned; if (a == 2 && !__warned) { __warned = 1; printk("2"); } } return a; }',
+    after:
+      'int f(int a) { { static int __warned; if (a == 1 && !__warned) { __warned = 1; printk("1"); } } return a; }',
+    outcome: "carried",
+    changed: ["f"],
+    data: [expect.stringMatching(/^__warned\.\d$/) as unknown as string],
+  },
+  {
     what: "how many static locals of one name there are",
     before:
       "int f(int a) { if (a > 1) { static int n; return n += a; } if (a < 0) { static int n; return n -= a; } return 0; }",

@@ -1,6 +1,6 @@
 import type { Observation } from "../observation.js";
 import { type Atom, type AtomicObject, bytesOf, isAtom } from "./atoms.js";
-import { type Correlation, withoutNumbers } from "./correlate.js";
+import { CALL_SITE_KEY, type Correlation, withoutNumbers } from "./correlate.js";
 
 /** Functions by what became of them. */
 export interface Judgement {
@@ -45,10 +45,6 @@ const MACHINERY: readonly { section: RegExp; rule: string; what: string }[] = [
 
 /** Sections in which new variables can be carried by a module. */
 const CARRIES_NEW_DATA = /^\.(data|bss|rodata)($|\.(?!\.percpu))|^__dyndbg$|^__verbose$/;
-
-/** Variables that belong to one place in the code and hold nothing that anybody would miss. */
-const CALL_SITE_KEY =
-  /^(__key|_rs|__warned|__already_done|__print_once|descriptor|_entry|_entry_ptr|__UNIQUE_ID_ddebug|__UNIQUE_ID___addressable)/;
 
 /**
  * Decides what changed and what stands in the way; all reasons, not the first.
