@@ -36,7 +36,7 @@ export function addKernelCommand(program: Command, act: Act): void {
     );
   kernel
     .command("remove")
-    .description("remove a kernel, and its source when no other kernel uses it")
+    .description("remove a kernel, and its source when no other kernel uses it; list what is left")
     .argument("<profile>")
     .action((id: string, _options: unknown, command: Command) =>
       act(command, (session) => remove(session, id)),
@@ -96,7 +96,7 @@ async function listAvailable(session: Session): Promise<number> {
 async function remove(session: Session, id: string): Promise<number> {
   const { removeProfile } = await store();
   await removeProfile(session.work, id);
-  return 0;
+  return list(session);
 }
 
 async function diff(session: Session, from: string, to: string, paths: readonly string[]): Promise<number> {
