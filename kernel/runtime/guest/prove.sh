@@ -22,6 +22,8 @@ busybox mount -t devtmpfs dev /dev
 busybox --install -s /bin
 mount -t debugfs debugfs /sys/kernel/debug
 echo 8 > /proc/sys/kernel/printk
+# A kernel that oopsed proves nothing any more, and may hang with the locks that the dead task held.
+echo 1 > /proc/sys/kernel/panic_on_oops
 stty -F "/dev/$protocol" raw -echo
 exec 3> "/dev/$protocol"
 # How `limited` hears of its command's end; open both ways, so that neither end ever waits for the other.

@@ -1,11 +1,11 @@
 import { readFile } from "node:fs/promises";
-import { basename, join } from "node:path";
+import { join } from "node:path";
 import { SectionFlag, SymbolBinding, SymbolType } from "../elf/format.js";
 import type { ElfObject } from "../elf/object.js";
 import { readElf } from "../elf/read.js";
 import { Fault } from "../host/fault.js";
-import { run } from "../host/run.js";
 import type { Work } from "../host/work.js";
+import { moduleName, readModuleFile } from "../profile/module-file.js";
 import type { KernelProfile } from "../profile/profile.js";
 
 /** An entry of Module.symvers (Documentation/kbuild/modules.rst, 6.3). */
@@ -57,7 +57,7 @@ export async function kernelSymbols(work: Work, profile: KernelProfile): Promise
     memo(modules, name, async () => {
       const file = files.get(name);
       if (file === undefined) throw new Fault("defect", `${profile.id} has no module '${name}'`);
-      return readElf(await readModule(work, join(profile.modules, file)));
+      return readElf(await readModuleFile(work, join(profile.modules, file)));
     });
   return {
     exports: parseSymvers(symvers),
@@ -82,30 +82,9 @@ function moduleFiles(dependencies: string): Map<string, string> {
   const files = new Map<string, string>();
   for (const line of dependencies.split("\n")) {
     const file = line.slice(0, Math.max(line.indexOf(":"), 0));
-    if (file !== "")
-      files.set(
-        basename(file)
-          .replace(/\.ko(\.\w+)?$/, "")
-          .replaceAll("-", "_"),
-        file,
-      );
+    if (file !== "") files.set(moduleName(file), file);
   }
   return files;
-}
-
-const DECOMPRESSORS: Readonly<Record<string, readonly [string, ...string[]]>> = {
-  ".xz": ["xz", "--decompress", "--stdout"],
-  ".zst": ["zstd", "--decompress", "--stdout"],
-  ".gz": ["gzip", "--decompress", "--stdout"],
-};
-
-async function readModule(work: Work, path: string): Promise<Uint8Array> {
-  const decompressor = DECOMPRESSORS[/\.\w+$/.exec(path)?.[0] ?? ""];
-  if (decompressor === undefined) return readFile(path);
-  const pieces: Buffer[] = [];
-  const result = await run(work, [...decompressor, path], { onOutput: (piece) => pieces.push(piece) });
-  if (result.status !== 0) throw new Fault("defect", `cannot decompress ${path}: ${result.stderr.trim()}`);
-  return Buffer.concat(pieces);
 }
 
 function parseSymvers(text: string): Map<string, Export> {

@@ -1,6 +1,7 @@
 import { SectionFlag, SectionType } from "../elf/format.js";
 import type { ElfObject, ElfSection } from "../elf/object.js";
 import { Fault } from "../host/fault.js";
+import { moduleInformation } from "../profile/module-file.js";
 import type { Export } from "./kernel-symbols.js";
 import { type Layout, layoutOf } from "./runtime.js";
 
@@ -13,7 +14,7 @@ const COPIED = ["retpoline", "vermagic"];
  * @throws Fault `defect` when the model has no version string
  */
 export function modinfoSection(model: ElfObject, name: string, namespaces: Iterable<string>): ElfSection {
-  const theirs = parseModinfo(model);
+  const theirs = moduleInformation(model);
   if (!theirs.has("vermagic")) throw new Fault("defect", "a module of the target kernel has no vermagic");
   const fields: [string, string][] = [
     ["license", "GPL"],
@@ -28,17 +29,6 @@ export function modinfoSection(model: ElfObject, name: string, namespaces: Itera
   }
   const text = fields.map(([key, value]) => `${key}=${value}\0`).join("");
   return section(".modinfo", SectionFlag.ALLOC, 1, new TextEncoder().encode(text));
-}
-
-/** The fields of a module's `.modinfo`; of repeated ones the last. */
-export function parseModinfo(module: ElfObject): Map<string, string> {
-  const data = module.sections.find(({ name }) => name === ".modinfo")?.data ?? new Uint8Array(0);
-  const fields = new Map<string, string>();
-  for (const field of new TextDecoder().decode(data).split("\0")) {
-    const at = field.indexOf("=");
-    if (at > 0) fields.set(field.slice(0, at), field.slice(at + 1));
-  }
-  return fields;
 }
 
 /**

@@ -1,7 +1,9 @@
 import { SymbolBinding, SymbolType } from "../elf/format.js";
-import type { ElfObject } from "../elf/object.js";
+import type { ElfObject, ElfSymbol } from "../elf/object.js";
+import { withoutNumbers } from "../objdiff/correlate.js";
 import type { Observation } from "../observation.js";
-import type { Export, KernelSymbols, SymbolTable } from "./kernel-symbols.js";
+import { moduleName } from "../profile/module-file.js";
+import type { Export, KernelSymbol, KernelSymbols, SymbolTable } from "./kernel-symbols.js";
 
 /** How the loader finds a symbol of the running kernel. */
 export type Resolution =
@@ -33,7 +35,7 @@ export async function resolveReference(
   if (exported?.by === "vmlinux") return { kind: "export", entry: exported };
   if ((await symbols.table(object)).has(name)) return resolveInObject(symbols, unit, name);
   if (exported !== undefined) {
-    const module = exported.by.replace(/^.*\//, "").replaceAll("-", "_");
+    const module = moduleName(exported.by);
     // Loaded before the patched module, which depends on it: found when that is.
     if (object !== "vmlinux") return { kind: "livepatch", object: module, sympos: 0 };
   }
@@ -60,16 +62,21 @@ export async function resolveInObject(
   name: string,
 ): Promise<Resolution> {
   const { object } = unit;
-  const table = await symbols.table(object);
-  const candidates = table.get(name) ?? [];
-  if (candidates.length === 1) return { kind: "livepatch", object, sympos: 0 };
   const refuse = (message: string): Resolution => ({
     kind: "refused",
     refusal: { rule: "duplicate-symbol", severity: "unsafe", symbol: name, file: unit.unit, message },
   });
+  const table = await symbols.table(object);
+  const candidates = table.get(name) ?? [];
   if (candidates.length === 0) return refuse(`'${name}' is not in the symbol table of ${object}`);
-  const positions = positionsBetweenNeighbours(unit.orig, table, name);
-  const [position, second] = positions;
+  const fitting = amongNeighbours(unit.orig, table, name);
+  if (candidates.length === 1) {
+    // A number that the compiler made up may be another variable's there.
+    if (withoutNumbers(name) === name || fitting === undefined || fitting.length === 1)
+      return { kind: "livepatch", object, sympos: 0 };
+    return refuse(`the '${name}' of ${object} is not the one of this file: it lies elsewhere`);
+  }
+  const [position, second] = fitting ?? [];
   if (position === undefined || second !== undefined)
     return refuse(
       `${object} has ${candidates.length} symbols called '${name}', and it cannot be told which is meant`,
@@ -80,66 +87,43 @@ export async function resolveInObject(
 /**
  * A unit's functions keep their order and stay together in the linked kernel, likewise its variables of one kind. So of
  * several symbols of one name, the unit's own is the one between those that come before and after it in the unit.
- * @returns which of the candidates lie there, counted from 0
+ * @returns which of the candidates lie there, counted from 0; undefined when the unit has no neighbours to go by
  */
-function positionsBetweenNeighbours(orig: ElfObject, table: SymbolTable, name: string): number[] {
-  const candidates = table.get(name) ?? [];
-  const wanted = orig.symbols.find((symbol) => symbol.name === name && typeof symbol.section === "object");
-  if (wanted === undefined || typeof wanted.section !== "object") return [];
-  const kind = outputSection(wanted.section.name);
-  const order = new Map(orig.sections.map((section, index) => [section, index]));
-  const peers = orig.symbols
-    .filter(
-      ({ section, type }) =>
-        typeof section === "object" && type === wanted.type && outputSection(section.name) === kind,
-    )
-    .map((symbol) => ({
-      ...symbol,
-      order: typeof symbol.section === "object" ? (order.get(symbol.section) ?? 0) : 0,
-    }))
-    .sort((a, b) => a.order - b.order || a.value - b.value);
+function amongNeighbours(orig: ElfObject, table: SymbolTable, name: string): number[] | undefined {
+  const peers = peersOf(orig, name);
   const own = peers.findIndex((peer) => peer.name === name);
-  const total = peers.reduce((sum, { size }) => sum + size + 64, 0);
-
-  const anchor = (peer: { name: string } | undefined) => {
-    const found = peer === undefined ? undefined : table.get(peer.name);
-    return found?.length === 1 ? found[0] : undefined;
+  const known = (peer: ElfSymbol): KernelSymbol[] => {
+    const [only, another] = table.get(peer.name) ?? [];
+    return only && !another ? [only] : [];
   };
-  const before = peers
-    .slice(0, own)
-    .reverse()
-    .map(anchor)
-    .find((symbol) => symbol !== undefined);
-  const after = peers
-    .slice(own + 1)
-    .map(anchor)
-    .find((symbol) => symbol !== undefined);
-  if (before === undefined && after === undefined) return [];
-  return [...candidates.keys()].filter((index) => {
-    const candidate = candidates[index];
-    if (candidate === undefined) return false;
-    const follows =
-      before === undefined ||
-      (candidate.address > before.address && candidate.address - before.address <= total);
-    const precedes =
-      after === undefined ||
-      (candidate.address < after.address && after.address - candidate.address <= total);
-    return (
-      follows &&
-      precedes &&
-      [before, after].every(
-        (peer) => peer === undefined || peer.place === candidate.place || isText(peer.place),
-      )
-    );
-  });
+  const before = peers.slice(0, Math.max(own, 0)).flatMap(known).at(-1);
+  const after = peers.slice(own + 1).flatMap(known)[0];
+  if (before === undefined && after === undefined) return undefined;
+  // Nothing of the unit is farther away than all of it together, with room for alignment.
+  const reach = peers.reduce((sum, { size }) => sum + size + 64, 0);
+  const follows = (later: KernelSymbol | undefined, earlier: KernelSymbol | undefined) => {
+    if (later === undefined || earlier === undefined) return true;
+    const distance = later.address - earlier.address;
+    return later.place === earlier.place && distance >= 0 && distance <= reach;
+  };
+  return (table.get(name) ?? []).flatMap((candidate, index) =>
+    follows(candidate, before) && follows(after, candidate) ? [index] : [],
+  );
 }
 
-/** kallsyms knows text as `t` and `T`, folded here; modules by section. */
-function isText(place: string): boolean {
-  return place === "t" || place.startsWith(".text");
+/** The unit's symbols that go where the one of this name goes, in their order, itself included. */
+function peersOf(orig: ElfObject, name: string): ElfSymbol[] {
+  const order = new Map(orig.sections.map((section, index) => [section, index]));
+  const wanted = orig.symbols.find((symbol) => symbol.name === name && typeof symbol.section === "object");
+  const place = wanted && outputSection(wanted);
+  const rank = ({ section }: ElfSymbol) => (typeof section === "object" ? (order.get(section) ?? 0) : 0);
+  return orig.symbols
+    .filter((symbol) => symbol.type === wanted?.type && outputSection(symbol) === place)
+    .sort((a, b) => rank(a) - rank(b) || a.value - b.value);
 }
 
-/** The section of the linked kernel that a section of a unit goes to (include/asm-generic/vmlinux.lds.h). */
-function outputSection(name: string): string {
-  return /^(\.text\.unlikely|\.text\.hot|\.data\.\.[a-z_]+|\.[a-z]+\.text|\.[a-z]+)/.exec(name)?.[1] ?? name;
+/** The section of the linked kernel that a symbol goes to (include/asm-generic/vmlinux.lds.h). */
+function outputSection({ section }: ElfSymbol): string | undefined {
+  if (typeof section !== "object") return undefined;
+  return /^(\.text\.unlikely|\.text\.hot|\.data\.\.[a-z_]+|\.[a-z]+\.text|\.[a-z]+)/.exec(section.name)?.[1];
 }

@@ -8,8 +8,8 @@ import type { ObjectArchitecture, SpecialSection } from "./architecture.js";
  */
 export interface Atom {
   /**
-   * `function`: code with or without a name. `data`: a variable, correlated by name. `constant`: read-only and without
-   * a lasting name, correlated by content. `entry`: of a special section, belongs to a function.
+   * `function`: code with or without a name. `data`: a variable, correlated by name. `constant`: without a
+   * lasting name or value, correlated by content. `entry`: of a special section, belongs to a function.
    */
   readonly kind: "function" | "data" | "constant" | "entry";
   readonly section: ElfSection;
@@ -128,11 +128,18 @@ function atomsOf(section: ElfSection, symbols: readonly ElfSymbol[]): Atom[] {
 }
 
 /**
+ * What macros keep for one place in the code: WARN_ONCE and its kin, rate limits, lockdep's classes, dynamic debug. The
+ * patched code gets its own; all that is lost is that a warning has been printed before.
+ */
+const CALL_SITE_KEY =
+  /^(__key|_rs|__warned|__already_done|__print_once|descriptor|__UNIQUE_ID_ddebug\d+)(\.|$)/;
+
+/**
  * Read-only data that carries a number the compiler made up (`__func__.3`, `CSWTCH.7`, static local tables), or no name
  * at all, is the same wherever its content is; and of something without size nothing but its place is ever used.
  */
 function isConstant(section: ElfSection, { name, size }: { name: string; size: number }): boolean {
-  if (size === 0) return true;
+  if (size === 0 || CALL_SITE_KEY.test(name)) return true;
   const readOnly = (section.flags & SectionFlag.WRITE) === 0 && section.name.startsWith(".rodata");
   return readOnly && (name === "" || /\.\d+$/.test(name));
 }

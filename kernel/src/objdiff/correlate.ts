@@ -2,10 +2,6 @@ import { SymbolBinding } from "../elf/format.js";
 import type { Observation } from "../observation.js";
 import { type Atom, type AtomicObject, bytesOf, isAtom } from "./atoms.js";
 
-/** Variables that belong to one place in the code and hold nothing that anybody would miss. */
-export const CALL_SITE_KEY =
-  /^(__key|_rs|__warned|__already_done|__print_once|descriptor|_entry|_entry_ptr|__UNIQUE_ID_ddebug|__UNIQUE_ID___addressable)/;
-
 /** Which functions and variables of PATCHED are which of ORIG. */
 export interface Correlation {
   readonly origOf: ReadonlyMap<Atom, Atom>;
@@ -144,8 +140,7 @@ function correlateNumbered(
     }
   }
   const undecided = [...left].find((patched) => candidates(patched).length > 0);
-  // Nobody misses what a call site remembers: a warning may be printed once more.
-  if (undecided === undefined || CALL_SITE_KEY.test(undecided.name)) return [];
+  if (undecided === undefined) return [];
   const [user] = patchedUsers.get(undecided) ?? [];
   return [
     {

@@ -1,6 +1,6 @@
 import type { Observation } from "../observation.js";
 import { type Atom, type AtomicObject, bytesOf, isAtom } from "./atoms.js";
-import { CALL_SITE_KEY, type Correlation, withoutNumbers } from "./correlate.js";
+import { type Correlation, withoutNumbers } from "./correlate.js";
 
 /** Functions by what became of them. */
 export interface Judgement {
@@ -262,7 +262,7 @@ function removalRemarks({ removed }: Correlation): Observation[] {
   const remarks: Observation[] = [];
   for (const atom of removed) {
     if (machineryOf(atom)) continue;
-    if (CALL_SITE_KEY.test(atom.name) || coldPartOf(atom.name) !== undefined) continue;
+    if (coldPartOf(atom.name) !== undefined) continue;
     if (atom.kind === "function")
       remarks.push({
         rule: /\.(isra|constprop|part)\b/.test(atom.name) ? "compiler-clone" : "function-removed",

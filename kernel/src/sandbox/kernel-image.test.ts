@@ -3,7 +3,7 @@ import { tmpdir } from "node:os";
 import { join } from "node:path";
 import { gzipSync } from "node:zlib";
 import { afterAll, beforeAll, expect, test } from "vitest";
-import { filter } from "./filter.js";
+import { filter } from "../host/filter.js";
 import { bootableForm } from "./kernel-image.js";
 
 const work = { signal: new AbortController().signal, cache: "", progress: () => undefined };

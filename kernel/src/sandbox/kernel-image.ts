@@ -3,9 +3,9 @@ import { mkdir, readFile, rename, stat, writeFile } from "node:fs/promises";
 import { join } from "node:path";
 import { gunzipSync } from "node:zlib";
 import { Fault } from "../host/fault.js";
+import { filter } from "../host/filter.js";
 import type { Work } from "../host/work.js";
 import type { Arch } from "../profile/profile.js";
-import { filter } from "./filter.js";
 
 /**
  * The form of a kernel image that QEMU starts, and starts soonest. A bzImage unpacks itself, which takes an emulated

@@ -3,7 +3,7 @@ import { tmpdir } from "node:os";
 import { dirname, join } from "node:path";
 import { gzipSync } from "node:zlib";
 import { afterAll, beforeAll, expect, test } from "vitest";
-import { filter } from "./filter.js";
+import { filter } from "../host/filter.js";
 import { modulesInOrder } from "./kernel-modules.js";
 
 const work = { signal: new AbortController().signal, cache: "/nonexistent", progress: () => undefined };

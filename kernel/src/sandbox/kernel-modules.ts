@@ -1,9 +1,8 @@
 import { readFile } from "node:fs/promises";
-import { basename, join } from "node:path";
-import { gunzipSync } from "node:zlib";
+import { join } from "node:path";
 import { Fault } from "../host/fault.js";
 import type { Work } from "../host/work.js";
-import { filter } from "./filter.js";
+import { canonicalModuleName, moduleName, readModuleFile } from "../profile/module-file.js";
 
 /** A module ready for `insmod`. */
 export interface KernelModule {
@@ -27,14 +26,14 @@ export async function modulesInOrder(
   const index = await readIndex(folder);
   const paths = new Set<string>();
   for (const name of names) {
-    if (!add(index, canonical(name), paths)) {
+    if (!add(index, canonicalModuleName(name), paths)) {
       throw new Fault("bad-input", `the kernel has no module ${name}`, { detail: `looked in ${folder}` });
     }
   }
   return Promise.all(
     [...paths].map(async (path) => ({
       name: moduleName(path),
-      content: await unpacked(work, join(folder, path)),
+      content: await readModuleFile(work, join(folder, path)),
     })),
   );
 }
@@ -72,7 +71,7 @@ async function readIndex(folder: string): Promise<ModuleIndex> {
     const [, name, rest] = /^softdep (\S+) (.*)$/.exec(line) ?? [];
     const [, needs] = /\bpre: (.*?)(?: post:|$)/.exec(rest ?? "") ?? [];
     if (name !== undefined && needs !== undefined)
-      before.set(canonical(name), needs.split(" ").map(canonical));
+      before.set(canonicalModuleName(name), needs.split(" ").map(canonicalModuleName));
   }
   const modules = (dependencies ?? []).flatMap((line) => {
     const [path, needs = ""] = line.split(":");
@@ -92,7 +91,9 @@ async function readIndex(folder: string): Promise<ModuleIndex> {
     aliases: new Map(
       (aliases ?? []).flatMap((line) => {
         const [word, alias, name] = line.split(" ");
-        return word === "alias" && alias && name ? [[canonical(alias), canonical(name)] as const] : [];
+        return word === "alias" && alias && name
+          ? [[canonicalModuleName(alias), canonicalModuleName(name)] as const]
+          : [];
       }),
     ),
   };
@@ -106,20 +107,4 @@ async function lines(path: string): Promise<string[]> {
     if ((error as NodeJS.ErrnoException).code === "ENOENT") return [];
     throw error;
   }
-}
-
-function moduleName(path: string): string {
-  return canonical(basename(path).replace(/\.ko(\.\w+)?$/, ""));
-}
-
-/** The kernel takes `-` and `_` in module names for the same (lib/modules, `kmod`). */
-function canonical(name: string): string {
-  return name.replaceAll("-", "_");
-}
-
-async function unpacked(work: Work, path: string): Promise<Uint8Array> {
-  const content = await readFile(path);
-  if (path.endsWith(".xz")) return filter(work, ["xz", "-dc"], content);
-  if (path.endsWith(".zst")) return filter(work, ["zstd", "-dc"], content);
-  return path.endsWith(".gz") ? gunzipSync(content) : content;
 }

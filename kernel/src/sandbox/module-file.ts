@@ -3,6 +3,7 @@ import { basename } from "node:path";
 import { Machine } from "../elf/format.js";
 import { ElfError, readElf } from "../elf/read.js";
 import { Fault } from "../host/fault.js";
+import { canonicalModuleName, moduleInformation } from "../profile/module-file.js";
 import type { Arch } from "../profile/profile.js";
 
 /** A loadable module as far as loading it needs. */
@@ -35,23 +36,13 @@ export async function readModule(
       remedy: "build it for this kernel, or choose the other with --kernel",
     });
   }
-  return { content, name: information.get("name") ?? basename(path, ".ko").replaceAll("-", "_") };
+  return { content, name: information.get("name") ?? canonicalModuleName(basename(path, ".ko")) };
 }
 
-/** The machine, and `.modinfo`: strings `key=value` with a null byte behind each (include/linux/moduleparam.h). */
 function inspect(path: string, content: Buffer): { machine: number; information: Map<string, string> } {
   try {
     const object = readElf(content);
-    const section = object.sections.find(({ name }) => name === ".modinfo");
-    const strings = Buffer.from(section?.data ?? [])
-      .toString()
-      .split("\0");
-    return {
-      machine: object.machine,
-      information: new Map(
-        strings.map((string) => [string.replace(/=.*/s, ""), string.replace(/^[^=]*=/s, "")]),
-      ),
-    };
+    return { machine: object.machine, information: moduleInformation(object) };
   } catch (cause) {
     if (!(cause instanceof ElfError)) throw cause;
     throw new Fault("bad-input", `${path} is not a kernel module: ${cause.message}`, { cause });

@@ -1,5 +1,5 @@
-import { runOk } from "../host/run.js";
-import type { Work } from "../host/work.js";
+import { runOk } from "./run.js";
+import type { Work } from "./work.js";
 
 /**
  * Sends bytes through a program.
