@@ -63,7 +63,8 @@ export async function buildPatch(
     let module: PatchModule | undefined;
     const carried = compared.units.filter(isCarried);
     if (!compared.refused) {
-      if (carried.length === 0) observations.push(changesNothing(compared.units.length));
+      if (carried.every(({ report }) => report.changed.length === 0))
+        observations.push(changesNothing(compared.units.length));
       else {
         const path = join(folder, "patch.ko");
         const units = carried.map(({ report, ...unit }) => ({ ...unit, changed: report.changed }));
