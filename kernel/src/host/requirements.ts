@@ -77,7 +77,8 @@ async function checkPackage(
 
 async function versionOf(work: Work, program: string): Promise<string> {
   const { stdout, stderr } = await run(work, [program, "--version"], { deadline: 10 });
-  return /\d+(?:\.\d+)+/.exec(stdout || stderr)?.[0] ?? "unknown version";
+  const told = stdout || stderr;
+  return /\d+(?:\.\d+)+/.exec(told)?.[0] ?? /version (\d+)/.exec(told)?.[1] ?? "unknown version";
 }
 
 async function packageVersion(work: Work, name: string): Promise<string> {

@@ -2,7 +2,7 @@ import { chmod, copyFile, mkdir, readFile, writeFile } from "node:fs/promises";
 import { availableParallelism } from "node:os";
 import { join } from "node:path";
 import { Fault } from "../host/fault.js";
-import { runOk } from "../host/run.js";
+import { run } from "../host/run.js";
 import type { Work } from "../host/work.js";
 import { chooseCompiler } from "./compiler.js";
 import { configDrift, parseConfig, withoutSigning } from "./config.js";
@@ -59,13 +59,17 @@ export async function prepareBuild(
   const assignments = Object.entries(makeVariables).map(([name, value]) => `${name}=${value}`);
   const make = async (...targets: string[]) => {
     work.progress(`preparing the kernel's build (${targets.at(-1)})`);
-    await runOk(work, ["make", "-C", parts.source, `O=${build}`, ...assignments, ...targets], {
-      failure: {
-        code: "bad-input",
-        message: `'make ${targets.at(-1)}' failed for ${parts.release}`,
+    const command = ["make", "-C", parts.source, `O=${build}`, ...assignments, ...targets] as const;
+    const { status, stderr } = await run(work, command);
+    if (status === 0) return;
+    throw new Fault(
+      "bad-input",
+      `'make ${targets.at(-1)}' failed for ${parts.release}: ${reasonIn(stderr)}`,
+      {
         remedy: "run 'hotpatch doctor' to see whether a build tool is missing",
+        detail: stderr,
       },
-    });
+    );
   };
   await make("olddefconfig");
   const prepared = parseConfig(await readFile(join(build, ".config"), "utf8"));
@@ -77,6 +81,15 @@ export async function prepareBuild(
     makeVariables,
     configDrift: configDrift(options, prepared),
   };
+}
+
+/** The line that says why, rather than make's own about which rule it was. */
+function reasonIn(stderr: string): string {
+  const lines = stderr.split("\n").filter((line) => line.trim() !== "");
+  const told = lines.find(
+    (line) => !/^make\b/.test(line) && /error|not found|no such file|no space/i.test(line),
+  );
+  return told ?? lines.at(-1) ?? "make said nothing";
 }
 
 /**
