@@ -18,22 +18,29 @@ const EARLY_TABLES: Readonly<Record<string, EarlyTable>> = {
   __jump_table: {
     relocations: 3,
     key: 2,
-    leaveOut: (key) =>
-      /^__tracepoint_|^__UNIQUE_ID_ddebug|^descriptor\b/.test(key)
-        ? { rule: "tracepoint-in-module", message: `'${key}' goes silent in the patched code` }
-        : undefined,
+    leaveOut: (key) => silenced(/^(__tracepoint_|__UNIQUE_ID_|descriptor\.)/, key),
   },
   // Without its entry, a call goes through the trampoline, which always leads to the right place.
   ".static_call_sites": {
     relocations: 2,
     key: 1,
-    leaveOut: (key) => ({
-      rule: "static-call",
-      severity: "info",
-      message: `calls of '${key}' go through its trampoline`,
-    }),
+    leaveOut: (key) =>
+      silenced(/^__SCK__tp_func_/, key) ?? {
+        rule: "static-call",
+        severity: "info",
+        message: `calls of '${key}' go through its trampoline`,
+      },
   },
 };
+
+/** Trace points have a key for their branch and one for their call; one remark is enough. */
+function silenced(kind: RegExp, key: string): Pick<Observation, "rule" | "message"> | undefined {
+  if (!kind.test(key)) return undefined;
+  return {
+    rule: "tracepoint-in-module",
+    message: `'${key.replace(kind, "")}' goes silent in the patched code: trace point or debug message of a module`,
+  };
+}
 
 /** Rules of entries that cannot be left out. */
 const EARLY_RULE: Readonly<Record<string, string>> = {
@@ -86,7 +93,10 @@ export async function linkUnit(
   const nameOf = (symbol: ElfSymbol) => plainNames.get(symbol) ?? symbol.name;
   for (const section of carried.sections) {
     const table = EARLY_TABLES[section.name];
-    if (table !== undefined) remarks.push(...leaveOutLate(section, table, isLate, nameOf, unit));
+    if (table !== undefined) {
+      const left = leaveOutLate(section, table, isLate, nameOf, unit);
+      remarks.push(...left.filter(({ message }) => !remarks.some((other) => other.message === message)));
+    }
     for (const { symbol } of section.relocations) {
       const rule = EARLY_RULE[section.name];
       if (rule !== undefined && isLate(symbol))
@@ -120,7 +130,7 @@ function leaveOutLate(
     const symbol = entry[key]?.symbol;
     const reason = symbol && isLate(symbol) ? leaveOut(nameOf(symbol)) : undefined;
     if (symbol && reason) {
-      left.set(symbol.name, { ...reason, symbol: nameOf(symbol), file: unit.unit });
+      left.set(reason.message, { ...reason, file: unit.unit });
       continue;
     }
     const from = (at / each) * size;
