@@ -27,6 +27,8 @@ interface PackageEntry {
   /** Matches the whole name of a program on PATH. */
   readonly program?: string;
   readonly file?: string;
+  /** Only this repository's tests need it. */
+  readonly onlyTests?: boolean;
 }
 
 const PACKAGES = new URL("../../debian-packages.json", import.meta.url);
@@ -44,7 +46,9 @@ export async function checkRequirements(
   const entries: PackageEntry[] = JSON.parse(await readFile(PACKAGES, "utf8"));
   const programs = await programsOnPath();
   const fromPackages: Requirement[] = [];
-  for (const entry of entries) fromPackages.push(await checkPackage(work, entry, programs));
+  for (const entry of entries) {
+    if (!entry.onlyTests) fromPackages.push(await checkPackage(work, entry, programs));
+  }
   return [...fromPackages, await checkDisk(work), await checkKvm(work, kvmWorks)];
 }
 
