@@ -105,3 +105,11 @@ test("outside a repository", async () => {
     process.chdir(folder);
   }
 });
+
+test("a pipe that nobody writes to can be given up", async () => {
+  execFileSync("mkfifo", ["fifo"]);
+  const stop = new AbortController();
+  const reading = readPatches({ ...work, signal: stop.signal }, ["fifo"]);
+  setTimeout(() => stop.abort(), 200);
+  await expect(reading).rejects.toMatchObject({ code: "interrupted" });
+});

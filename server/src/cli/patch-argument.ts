@@ -57,8 +57,10 @@ export async function readPatches(work: Work, named: readonly string[]): Promise
 }
 
 async function readPatch(work: Work, argument: string): Promise<NamedPatch> {
-  if (argument === "-")
-    return { name: "standard input", text: await readAll(work, process.stdin, "standard input") };
+  if (argument === "-") {
+    const name = "standard input";
+    return notEmpty({ name, text: await readAll(work, process.stdin, name) });
+  }
   const kind = await stat(argument).catch((error: NodeJS.ErrnoException) => error);
   if (kind instanceof Error) {
     const range = kind.code === "ENOENT" ? parseRange(argument) : undefined;
@@ -66,11 +68,16 @@ async function readPatch(work: Work, argument: string): Promise<NamedPatch> {
     throw cannotRead(argument, kind);
   }
   if (kind.isDirectory()) throw new Fault("bad-input", `${argument} is a folder, not a patch`);
-  return {
-    name: argument,
-    text: await readAll(work, createReadStream(argument), argument),
-    folder: dirname(argument),
-  };
+  const text = kind.isFile()
+    ? await readAll(work, createReadStream(argument), argument)
+    : // Opening or reading a pipe may block a thread of ours for ever; a program can be killed.
+      await outputOf(work, ["cat", "--", argument], argument);
+  return notEmpty({ name: argument, text, folder: dirname(argument) });
+}
+
+function notEmpty(patch: NamedPatch): NamedPatch {
+  if (patch.text.length === 0) throw new Fault("bad-input", `${patch.name} is empty`);
+  return patch;
 }
 
 /** `A..B` or `A...B` of names git could know (git-check-ref-format); an empty B is HEAD. */
@@ -120,14 +127,25 @@ async function commitOf(work: Work, name: string): Promise<string> {
 }
 
 async function gitDiff(work: Work, revisions: string): Promise<Buffer> {
+  return outputOf(work, [...GIT, ...DIFF, revisions, "--"], revisions);
+}
+
+async function outputOf(work: Work, argv: readonly [string, ...string[]], name: string): Promise<Buffer> {
   const chunks: Buffer[] = [];
-  await runOk(work, [...GIT, ...DIFF, revisions, "--"], {
-    onOutput: (chunk) => chunks.push(chunk),
-    failure: { code: "bad-input", message: "git diff failed" },
-  });
-  const bytes = Buffer.concat(chunks);
-  requireSize(bytes.length, revisions);
-  return bytes;
+  const full = new AbortController();
+  let size = 0;
+  const onOutput = (chunk: Buffer) => {
+    chunks.push(chunk);
+    size += chunk.length;
+    if (size > LIMIT) full.abort();
+  };
+  const failure = { code: "bad-input" as const, message: `cannot read ${name}` };
+  await runOk({ signal: AbortSignal.any([work.signal, full.signal]) }, argv, { onOutput, failure }).catch(
+    (error: unknown) => {
+      throw full.signal.aborted ? tooLarge(name) : error;
+    },
+  );
+  return Buffer.concat(chunks);
 }
 
 async function readAll(work: Work, stream: Readable, name: string): Promise<Buffer> {
@@ -135,14 +153,12 @@ async function readAll(work: Work, stream: Readable, name: string): Promise<Buff
   let size = 0;
   for await (const chunk of addAbortSignal(work.signal, stream)) {
     size += chunk.length;
-    requireSize(size, name);
+    if (size > LIMIT) throw tooLarge(name);
     chunks.push(Buffer.from(chunk));
   }
-  if (size === 0) throw new Fault("bad-input", `${name} is empty`);
   return Buffer.concat(chunks);
 }
 
-function requireSize(size: number, name: string): void {
-  if (size > LIMIT)
-    throw new Fault("bad-input", `${name} is larger than ${LIMIT / 1024 / 1024} MiB: that is no hot patch`);
+function tooLarge(name: string): Fault {
+  return new Fault("bad-input", `${name} is larger than ${LIMIT / 1024 / 1024} MiB: that is no hot patch`);
 }

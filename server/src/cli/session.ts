@@ -1,7 +1,7 @@
 import { defaultCache, type Work } from "@kernel-hotpatch/kernel/host/work";
 import { type Colors, colors } from "../render/colors.js";
 import { renderJson } from "../render/json.js";
-import { printable } from "../render/printable.js";
+import { printableLine } from "../render/printable.js";
 import { createProgress } from "./progress.js";
 
 /** The options that every command takes. */
@@ -48,7 +48,7 @@ export function openSession(options: CommonOptions, signal: AbortSignal): Sessio
     report: (value, text) => print(json ? renderJson(value) : text(paint)),
     note: (line) => {
       progress.clear();
-      process.stderr.write(`hotpatch: ${printable(line)}\n`);
+      process.stderr.write(`hotpatch: ${printableLine(line)}\n`);
     },
     end: progress.clear,
   };

@@ -1,6 +1,7 @@
 import type { Finding } from "../review/finding.js";
 import type { Review } from "../review/review.js";
 import { stepExcerpt } from "./excerpt.js";
+import { placeOf } from "./place.js";
 import { printable, printableLine } from "./printable.js";
 
 /** A review as Markdown, for a pull request or a mail archive; nothing in it can leave its place as text. */
@@ -34,7 +35,7 @@ export function renderReviewMarkdown(review: Review): string {
 }
 
 function findingItem(finding: Finding): string {
-  const place = [finding.file, finding.line, finding.column].filter((part) => part !== null).join(":");
+  const place = placeOf(finding);
   const lines = [
     `- **${finding.severity}** ${code(finding.rule)}${place ? ` at ${code(place)}` : ""}: ${prose(finding.message)}`,
     `  - why: ${prose(finding.why)}`,

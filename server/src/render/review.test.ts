@@ -69,7 +69,7 @@ const review: Review = {
 
 test("a review reads like a compiler's output and ends in the verdict", () => {
   expect(renderReviewText(review, colors(false))).toMatchInlineSnapshot(`
-    "patch:  fs/proc/meminfo.c
+    "patch: fs/proc/meminfo.c
     kernel: debian/6.1.0-55-amd64 (6.1.0-55-amd64, x86_64)
 
     fs/proc/meminfo.c:35:7: unsafe: the kernel warned while the patch was loaded [kernel-complained]

@@ -4,6 +4,7 @@ import type { Review, TestReport } from "../review/review.js";
 import { SEVERITIES } from "../rules/rule.js";
 import type { Colors } from "./colors.js";
 import { excerpt, stepExcerpt } from "./excerpt.js";
+import { placeOf } from "./place.js";
 import { printableLine } from "./printable.js";
 import { wrapped } from "./wrapped.js";
 
@@ -13,7 +14,7 @@ const LINES_OF_DETAIL = 20;
 export function renderReviewText(review: Review, colors: Colors): string {
   const { kernel, patch } = review;
   return sections([
-    `patch:  ${patch.files.map(printableLine).join(", ") || "no files"}\nkernel: ${printableLine(kernel.id)} (${kernel.release}, ${kernel.arch})`,
+    [...wrapped(`patch: ${patch.files.map(printableLine).join(", ")}`, ""), kernelText(kernel)].join("\n"),
     ...review.findings.map((finding) => findingText(finding, colors)),
     (review.objects ?? []).map((object) => objectText(object)).join("\n"),
     review.module ? moduleText(review.module) : "",
@@ -26,7 +27,7 @@ export function renderReviewText(review: Review, colors: Colors): string {
 export function renderTestText(report: TestReport, colors: Colors): string {
   const { kernel, module } = report;
   return sections([
-    `module: ${printableLine(module.path)}\nkernel: ${printableLine(kernel.id)} (${kernel.release}, ${kernel.arch})`,
+    `module: ${printableLine(module.path)}\n${kernelText(kernel)}`,
     ...report.findings.map((finding) => findingText(finding, colors)),
     sandboxText(report.sandbox, colors),
     verdictText(report, colors),
@@ -42,9 +43,13 @@ export function renderObjectDiffText(
   return sections([...findings.map((finding) => findingText(finding, colors)), objectText(report)]);
 }
 
+function kernelText({ id, release, arch }: Review["kernel"]): string {
+  return printableLine(`kernel: ${id} (${release}, ${arch})`);
+}
+
 /** One finding: place, severity, message and rule on the first line, the rest indented below. */
 function findingText(finding: Finding, colors: Colors): string {
-  const place = [finding.file, finding.line, finding.column].filter((part) => part !== null).join(":");
+  const place = placeOf(finding);
   const severity = colors.severity[finding.severity](finding.severity);
   const suppressed = finding.suppressed ? ` (suppressed: ${printableLine(finding.suppressed.reason)})` : "";
   return [
