@@ -63,12 +63,18 @@ async function buildMeasures(profile: KernelProfile): Promise<Measure[]> {
   const original = (await originalsOf(work, profile, [UNIT])).get(UNIT);
   if (original === undefined) throw new Fault("defect", `${UNIT} is not built`);
   const pair = await writePair(profile, original);
-  const rounds: { compiles: number; build: number; diff: number; memory: number }[] = [];
+  const rounds: { compiles: number; build: number; diff: number; types: number; memory: number }[] = [];
   for (let round = 0; round < ROUNDS; round++) {
     // The original and the patched unit, one after the other, as anybody would have to compile them.
     const compiles = (await compileOnce(profile, original)) + (await compileOnce(profile, original));
     const built = await hotpatch(build);
-    rounds.push({ compiles, build: built.seconds, memory: built.memory, diff: await diffOnce(pair) });
+    rounds.push({
+      compiles,
+      build: built.seconds,
+      memory: built.memory,
+      diff: await diffOnce(pair),
+      types: await diffOnce([...pair, "types"]),
+    });
   }
   const compiles = median(rounds.map((round) => round.compiles));
   return [
@@ -82,6 +88,11 @@ async function buildMeasures(profile: KernelProfile): Promise<Measure[]> {
       what: "its object diff, in a fresh process",
       value: median(rounds.map((round) => round.diff)) / compiles,
       limit: 0.1,
+      of: "x the two bare compiles",
+    },
+    {
+      what: "the same where a type may have changed",
+      value: median(rounds.map((round) => round.types)) / compiles,
       of: "x the two bare compiles",
     },
     {

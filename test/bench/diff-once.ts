@@ -1,9 +1,10 @@
-// Prints the seconds that comparing two objects takes in a fresh process: `diff-once.js ORIG.o PATCHED.o`.
+// Prints the seconds that comparing two objects takes in a fresh process, as a build does it whose patch stays
+// within functions, or with all types: `diff-once.js ORIG.o PATCHED.o [types]`.
 import { readFile } from "node:fs/promises";
 import { diffObjects, openObject } from "@kernel-hotpatch/kernel/objdiff/diff-objects";
 
-const [origPath = "", patchedPath = ""] = process.argv.slice(2);
+const [origPath = "", patchedPath = "", types] = process.argv.slice(2);
 const [orig, patched] = await Promise.all([readFile(origPath), readFile(patchedPath)]);
 const started = performance.now();
-diffObjects(openObject(orig, origPath), openObject(patched, patchedPath));
+diffObjects(openObject(orig, origPath), openObject(patched, patchedPath), { sameTypes: types === undefined });
 process.stdout.write(`${(performance.now() - started) / 1000}\n`);

@@ -89,9 +89,13 @@ export function takeApart(object: ElfObject, architecture: ObjectArchitecture): 
   }
   const atoms = [...bySection.values()].flat();
   // The order of the sections in the file is of no consequence and changes easily.
-  for (const atom of atoms)
-    atom.entries.sort((a, b) => a.section.name.localeCompare(b.section.name) || a.start - b.start);
+  for (const atom of atoms) atom.entries.sort(byPlace);
   return { object, architecture, atoms, unreadable: [...new Set(unreadable)] };
+}
+
+function byPlace(a: Atom, b: Atom): number {
+  if (a.section === b.section) return a.start - b.start;
+  return a.section.name < b.section.name ? -1 : 1;
 }
 
 /** Code, data and constants that reach the running kernel; not debug information, notes and scratch sections. */

@@ -13,7 +13,7 @@ export function compareTypes(orig: DebugInformation, patched: DebugInformation):
     // Several types of one name live in functions; then only the whole set can be compared.
     const [was, is] = [old?.[0], after[0]];
     if (old === undefined || was === undefined || is === undefined) continue;
-    if (JSON.stringify(old.map(layout)) === JSON.stringify(after.map(layout))) continue;
+    if (old.length === after.length && old.every((type, index) => sameLayout(type, after[index]))) continue;
     const change = is.keyword === "enum" ? enumChange(was, is) : layoutChange(was, is);
     if (change !== undefined)
       observations.push({ ...change, symbol: `${is.keyword} ${is.name}`, file: is.file, line: is.line });
@@ -32,8 +32,21 @@ function byName({ types }: DebugInformation): Map<string, TypeLayout[]> {
   return known;
 }
 
-function layout({ size, members }: TypeLayout): unknown {
-  return [size, members.map(({ name, offset, bits, type }) => [name, offset, bits, type])];
+function sameLayout(was: TypeLayout, is: TypeLayout | undefined): boolean {
+  return (
+    is !== undefined &&
+    was.size === is.size &&
+    was.members.length === is.members.length &&
+    was.members.every((member, index) => {
+      const other = is.members[index];
+      return (
+        member.name === other?.name &&
+        member.offset === other.offset &&
+        member.bits === other.bits &&
+        member.type === other.type
+      );
+    })
+  );
 }
 
 function enumChange(was: TypeLayout, is: TypeLayout): Pick<Observation, "rule" | "message"> | undefined {
