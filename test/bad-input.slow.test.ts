@@ -29,12 +29,10 @@ function run(args: readonly string[], start: Start = {}): Promise<Ended> {
 }
 
 /** What every refusal must look like: the status, one line that says why, at most a remedy below. */
-function expectRefusal(ended: Ended, status: number, message: RegExp): void {
-  const lines = ended.stderr.trimEnd().split("\n");
-  expect({ status: ended.status, stdout: ended.stdout, stderr: ended.stderr }).toMatchObject({
-    status,
-    stdout: "",
-  });
+function expectRefusal({ status: actual, stdout, stderr }: Ended, status: number, message: RegExp): void {
+  const lines = stderr.trimEnd().split("\n");
+  expect(actual, stderr).toBe(status);
+  expect(stdout).toBe("");
   expect(lines[0]).toMatch(/^hotpatch: /);
   expect(lines[0]).toMatch(message);
   expect(lines.length).toBeLessThanOrEqual(2);
