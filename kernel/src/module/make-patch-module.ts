@@ -1,7 +1,6 @@
 import { createHash } from "node:crypto";
 import { mkdtemp, readFile, rm, writeFile } from "node:fs/promises";
-import { tmpdir } from "node:os";
-import { join } from "node:path";
+import { dirname, join } from "node:path";
 import type { PatchModule } from "../build/build.js";
 import { SymbolType } from "../elf/format.js";
 import type { ElfObject } from "../elf/object.js";
@@ -34,7 +33,7 @@ export interface PatchModuleRequest {
   /** Name of the module, such as `hotpatch_meminfo`. */
   readonly name: string;
   readonly units: readonly CarriedUnit[];
-  /** Path of the module to write. */
+  /** Path of the module to write; its folder is also used for files on the way. */
   readonly path: string;
   /** Whether it takes over from all patches before it (Documentation/livepatch/cumulative-patches.rst). */
   readonly replace?: boolean;
@@ -56,7 +55,10 @@ export async function makePatchModule(
   ]);
   work.progress("linking patch.ko");
   const units = await Promise.all(
-    request.units.map(async (unit) => ({ ...unit, carried: await afterObjtool(work, profile, unit) })),
+    request.units.map(async (unit) => ({
+      ...unit,
+      carried: await afterObjtool(work, profile, unit, dirname(request.path)),
+    })),
   );
   const defined = new Set(["hotpatch_patch", ...units.flatMap(({ carried }) => globalDefinitions(carried))]);
   const observations: Observation[] = [];
@@ -128,9 +130,10 @@ async function afterObjtool(
   work: Work,
   profile: KernelProfile,
   { carried, objtool, unit }: CarriedUnit,
+  outside: string,
 ): Promise<ElfObject> {
   if (objtool === undefined) return carried;
-  const folder = await mkdtemp(join(tmpdir(), "hotpatch-"));
+  const folder = await mkdtemp(join(outside, "objtool-"));
   try {
     const path = join(folder, "diff.o");
     await writeFile(path, writeElf(carried));

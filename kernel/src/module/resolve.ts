@@ -44,7 +44,7 @@ export async function resolveReference(
   return {
     kind: "refused",
     refusal: {
-      rule: "unsupported-section",
+      rule: "unresolved-symbol",
       symbol: name,
       file: unit.unit,
       message: `the patched code uses '${name}', which neither ${object} nor the exports of this kernel provide`,
@@ -62,13 +62,14 @@ export async function resolveInObject(
   name: string,
 ): Promise<Resolution> {
   const { object } = unit;
-  const refuse = (message: string): Resolution => ({
+  const refuse = (message: string, rule = "duplicate-symbol"): Resolution => ({
     kind: "refused",
-    refusal: { rule: "duplicate-symbol", severity: "unsafe", symbol: name, file: unit.unit, message },
+    refusal: { rule, severity: "unsafe", symbol: name, file: unit.unit, message },
   });
   const table = await symbols.table(object);
   const candidates = table.get(name) ?? [];
-  if (candidates.length === 0) return refuse(`'${name}' is not in the symbol table of ${object}`);
+  if (candidates.length === 0)
+    return refuse(`'${name}' is not in the symbol table of ${object}`, "unresolved-symbol");
   const fitting = amongNeighbours(unit.orig, table, name);
   if (candidates.length === 1) {
     // A number that the compiler made up may be another variable's there.

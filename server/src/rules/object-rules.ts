@@ -175,6 +175,15 @@ export const objectRules: readonly Rule[] = [
     remedy: "Make sure that nothing outside the patch keeps calling it.",
   },
   {
+    id: "unresolved-symbol",
+    severity: "unsafe",
+    witnesses: ["object"],
+    summary: "the patched code uses something that the target kernel does not have",
+    why: "Neither the object that is patched nor an export of the kernel provides it: the module could not be linked.",
+    remedy:
+      "Use what this kernel has; what the compiler inlined or removed there must come along in the patch.",
+  },
+  {
     id: "duplicate-symbol",
     severity: "info",
     witnesses: ["object"],
