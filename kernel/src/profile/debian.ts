@@ -36,7 +36,7 @@ const KERNEL_BYTES = 700e6;
 const SOURCE_BYTES = 1900e6;
 
 /**
- * The kernels for which the archive has image, headers and source now; the 64-bit stock flavour only.
+ * The kernels for which the archive has image and source now; the 64-bit stock flavour only.
  * @returns newest source first
  * @throws Fault as `packageStanzas`
  */
