@@ -58,10 +58,12 @@ test("nothing named is what changed since HEAD, staged or not, from any folder o
   }
 });
 
-test("a file is read as it is and remembers its folder", async () => {
+test("a file is read as it is and remembers its path", async () => {
   const bytes = Buffer.from([0x2d, 0xff, 0x00, 0x0a]);
   writeFileSync("fix.patch", bytes);
-  expect(await readPatches(work, ["fix.patch"])).toEqual([{ name: "fix.patch", text: bytes, folder: "." }]);
+  expect(await readPatches(work, ["fix.patch"])).toEqual([
+    { name: "fix.patch", text: bytes, file: "fix.patch" },
+  ]);
 });
 
 test("a file goes before a range of the same name", async () => {

@@ -1,6 +1,5 @@
 import { createReadStream } from "node:fs";
 import { stat } from "node:fs/promises";
-import { dirname } from "node:path";
 import { addAbortSignal, type Readable } from "node:stream";
 import { Fault } from "@kernel-hotpatch/kernel/host/fault";
 import { run, runOk } from "@kernel-hotpatch/kernel/host/run";
@@ -12,8 +11,8 @@ export interface NamedPatch {
   /** For messages: the file, `standard input`, the range, or `changes since HEAD`. */
   readonly name: string;
   readonly text: Buffer;
-  /** Folder that the patch lies in; absent when it is no file. */
-  readonly folder?: string;
+  /** Path of the patch; absent when it is no file. */
+  readonly file?: string;
 }
 
 /** Far above any hot patch, far below what would trouble us. */
@@ -72,7 +71,7 @@ async function readPatch(work: Work, argument: string): Promise<NamedPatch> {
     ? await readAll(work, createReadStream(argument), argument)
     : // Opening or reading a pipe may block a thread of ours for ever; a program can be killed.
       await outputOf(work, ["cat", "--", argument], argument);
-  return notEmpty({ name: argument, text, folder: dirname(argument) });
+  return notEmpty({ name: argument, text, file: argument });
 }
 
 function notEmpty(patch: NamedPatch): NamedPatch {

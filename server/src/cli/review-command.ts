@@ -39,7 +39,7 @@ export function addReviewCommand(program: Command, act: Act): void {
     .addHelpText(
       "after",
       `
-Without --test, scripts named test.sh or *.test.sh beside the patch are used.
+Without --test, scripts named test.sh or *.test.sh beside the patch are used, but for those of other patches.
 
 Examples:
   hotpatch review fix.patch --test fix.test.sh
@@ -63,8 +63,8 @@ async function review(session: Session, named: readonly string[], options: Optio
     ]);
   const { work } = session;
   const patches = await readPatches(work, named);
-  const folders = patches.flatMap(({ folder }) => (folder === undefined ? [] : [folder]));
-  const tests = await testsFor(session, options.test, folders);
+  const files = patches.flatMap(({ file }) => (file === undefined ? [] : [file]));
+  const tests = await testsFor(session, options.test, files);
   const profile = await targetKernel(work, session.kernel);
   const outputDir = options.output ?? defaultOutput(work.cache, profile, patches);
   const accelerator = await bestAccelerator(work, profile);
