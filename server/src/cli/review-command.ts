@@ -18,7 +18,7 @@ const FORMATS = ["text", "json", "markdown"] as const;
 type Format = (typeof FORMATS)[number];
 
 interface Options {
-  readonly test: readonly string[];
+  readonly test?: readonly string[];
   readonly output?: string;
   readonly format: Format;
   readonly failOn: Severity;
@@ -64,7 +64,7 @@ async function review(session: Session, named: readonly string[], options: Optio
   const { work } = session;
   const patches = await readPatches(work, named);
   const files = patches.flatMap(({ file }) => (file === undefined ? [] : [file]));
-  const tests = await testsFor(session, options.test, files);
+  const tests = await testsFor(session, options.test ?? [], files);
   const profile = await targetKernel(work, session.kernel);
   const outputDir = options.output ?? defaultOutput(work.cache, profile, patches);
   const accelerator = await bestAccelerator(work, profile);

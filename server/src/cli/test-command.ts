@@ -7,7 +7,7 @@ import type { Session } from "./session.js";
 import { testOption } from "./test-option.js";
 
 interface Options {
-  readonly test: readonly string[];
+  readonly test?: readonly string[];
   readonly cycles?: number;
   readonly cpus?: number;
   readonly failOn: Severity;
@@ -39,7 +39,7 @@ async function test(session: Session, path: string, options: Options): Promise<n
       import("../review/verdict.js"),
     ]);
   const profile = await targetKernel(session.work, session.kernel);
-  const tests = await testsFor(session, options.test, []);
+  const tests = await testsFor(session, options.test ?? [], []);
   const report = await runTest(session.work, profile, path, {
     tests,
     accelerator: await bestAccelerator(session.work, profile),
