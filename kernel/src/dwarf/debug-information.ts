@@ -1,5 +1,5 @@
 import type { ElfObject, ElfSection } from "../elf/object.js";
-import { Attribute, LineContent, Tag, UNIT_COMPILE } from "./constants.js";
+import { Attribute, Form, LineContent, Tag, UNIT_COMPILE } from "./constants.js";
 import { Cursor, Strings, type Value } from "./cursor.js";
 
 /** A place in the source as the compiler was given it: an absolute path, or one relative to its folder. */
@@ -173,7 +173,7 @@ function readAbbreviations(cursor: Cursor): Map<number, Abbreviation> {
     for (;;) {
       const [attribute, form] = [cursor.uleb(), cursor.uleb()];
       if (attribute === 0 && form === 0) break;
-      attributes.push(attribute, form, form === 0x21 ? cursor.sleb() : 0);
+      attributes.push(attribute, form, form === Form.IMPLICIT_CONST ? cursor.sleb() : 0);
     }
     abbreviations.set(code, { tag, hasChildren, attributes });
   }

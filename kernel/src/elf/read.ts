@@ -4,10 +4,12 @@ import {
   Ident,
   MAGIC,
   RelocationEntry,
+  SectionFlag,
   SectionHeader,
   SectionIndex,
   SectionType,
   SymbolEntry,
+  SymbolType,
 } from "./format.js";
 import type { ElfObject, ElfRelocation, ElfSection, ElfSymbol, NoSection } from "./object.js";
 
@@ -161,7 +163,8 @@ function readSymbols(file: File, index: number, sections: ReadonlyMap<number, El
     const ownName = names(entry.name);
     return {
       // Section symbols carry no name of their own in most objects; people know them by their section's.
-      name: ownName === "" && typeof section === "object" && type === 3 ? section.name : ownName,
+      name:
+        ownName === "" && typeof section === "object" && type === SymbolType.SECTION ? section.name : ownName,
       binding: entry.info >> 4,
       type,
       other: entry.other,
@@ -198,7 +201,8 @@ function readRelocations(
     const target = sections.get(table.info);
     if (target === undefined) continue;
     // REL carries addends in place; no 64-bit target of the kernel uses it for what is loaded.
-    if (table.type === SectionType.REL && target.flags & 2) throw new ElfError("relocations without addends");
+    if (table.type === SectionType.REL && target.flags & SectionFlag.ALLOC)
+      throw new ElfError("relocations without addends");
     if (table.type !== SectionType.RELA) continue;
     if (table.link !== symbolTable) throw new ElfError("relocations refer to another symbol table");
     if (table.entrySize !== entry.size) throw new ElfError("relocations of unknown size");

@@ -2,7 +2,7 @@ import { createHash } from "node:crypto";
 import { mkdtemp, readFile, rm, writeFile } from "node:fs/promises";
 import { dirname, join } from "node:path";
 import type { PatchModule } from "../build/build.js";
-import { SymbolType } from "../elf/format.js";
+import { SymbolBinding, SymbolType } from "../elf/format.js";
 import type { ElfObject } from "../elf/object.js";
 import { readElf } from "../elf/read.js";
 import { writeElf } from "../elf/write.js";
@@ -150,7 +150,7 @@ async function afterObjtool(
 
 function globalDefinitions({ symbols }: ElfObject): string[] {
   return symbols
-    .filter(({ binding, section }) => binding !== 0 && typeof section === "object")
+    .filter(({ binding, section }) => binding !== SymbolBinding.LOCAL && typeof section === "object")
     .map(({ name }) => name);
 }
 

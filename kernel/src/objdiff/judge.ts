@@ -1,3 +1,4 @@
+import { SymbolType } from "../elf/format.js";
 import type { Observation } from "../observation.js";
 import { type Atom, type AtomicObject, bytesOf, isAtom } from "./atoms.js";
 import { type Correlation, withoutNumbers } from "./correlate.js";
@@ -194,7 +195,9 @@ function changedData(orig: Atom, patched: Atom): Observation {
       message: `variable '${patched.name}' changes its size from ${before} to ${after} bytes; the running kernel has the old one`,
     };
   const pointsAtCode = (atom: Atom) =>
-    atom.references.some(({ target }) => (isAtom(target) ? target.kind === "function" : target.type === 2));
+    atom.references.some(({ target }) =>
+      isAtom(target) ? target.kind === "function" : target.type === SymbolType.FUNCTION,
+    );
   if (pointsAtCode(orig) || pointsAtCode(patched))
     return {
       ...about,
