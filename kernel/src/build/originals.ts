@@ -85,6 +85,11 @@ export async function buildCache(work: Pick<Work, "cache">, profile: KernelProfi
   return folder;
 }
 
+/** Forgets everything that builds of a profile have kept. */
+export async function removeBuildCache(work: Pick<Work, "cache">, profile: KernelProfile): Promise<void> {
+  await rm(await buildCache(work, profile), { recursive: true, force: true });
+}
+
 interface Store {
   readonly folder: string;
   /** The tree as Kbuild spells it. */

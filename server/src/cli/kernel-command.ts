@@ -94,8 +94,15 @@ async function listAvailable(session: Session): Promise<number> {
 }
 
 async function remove(session: Session, id: string): Promise<number> {
-  const { removeProfile } = await store();
-  await removeProfile(session.work, id);
+  const [{ listProfiles, removeProfile }, { removeBuildCache }] = await Promise.all([
+    store(),
+    import("@kernel-hotpatch/kernel/build/originals"),
+  ]);
+  const { work } = session;
+  const before = await listProfiles(work.cache);
+  await removeProfile(work, id);
+  const left = new Set((await listProfiles(work.cache)).map((profile) => profile.id));
+  for (const profile of before) if (!left.has(profile.id)) await removeBuildCache(work, profile);
   return list(session);
 }
 
