@@ -12,6 +12,7 @@ const folder = mkdtempSync(join(tmpdir(), "hotpatch-resolve-"));
 afterAll(() => rmSync(folder, { recursive: true }));
 
 const SOURCE = `
+int shared_data = 5;
 extern void exported(void), elsewhere(void), hidden(void), nowhere(void);
 static __attribute__((noinline)) int first(int a) { static int n = 1; return n += a; }
 static __attribute__((noinline)) int twice(int a) { return first(a) * 3; }
@@ -115,5 +116,24 @@ describe("several of one name", () => {
   test("all of them are too far away", async () => {
     const symbols = kernel(table([0x1000, "first"], [0x90000, "twice"], [0xa0000, "twice"]));
     expect(await resolveReference(symbols, unit, "twice")).toMatchObject({ kind: "refused" });
+  });
+});
+
+describe("a variable that the compiler numbered", () => {
+  test.each([
+    ["before", 0x5000],
+    ["behind", 0x5008],
+  ])("%s its neighbour", async (_, address) => {
+    const symbols = kernel(table([0x5004, "shared_data"], [address, "n.0"]));
+    expect(await resolveReference(symbols, unit, "n.0")).toEqual({
+      kind: "livepatch",
+      object: "vmlinux",
+      sympos: 0,
+    });
+  });
+
+  test("far from its neighbour it is another file's", async () => {
+    const symbols = kernel(table([0x5004, "shared_data"], [0x9000, "n.0"]));
+    expect(await resolveReference(symbols, unit, "n.0")).toMatchObject({ kind: "refused" });
   });
 });

@@ -86,8 +86,9 @@ export async function resolveInObject(
 }
 
 /**
- * A unit's functions keep their order and stay together in the linked kernel, likewise its variables of one kind. So of
- * several symbols of one name, the unit's own is the one between those that come before and after it in the unit.
+ * A unit's functions stay together and in order in the linked kernel, so that of several symbols of one name the unit's
+ * own is the one between those that come before and after it. Its variables of one kind stay together as well, though
+ * not in order: without -fdata-sections, the assembler puts uninitialised static ones behind the others.
  * @returns which of the candidates lie there, counted from 0; undefined when the unit has no neighbours to go by
  */
 function amongNeighbours(orig: ElfObject, table: SymbolTable, name: string): number[] | undefined {
@@ -95,21 +96,22 @@ function amongNeighbours(orig: ElfObject, table: SymbolTable, name: string): num
   const own = peers.findIndex((peer) => peer.name === name);
   const known = (peer: ElfSymbol): KernelSymbol[] => {
     const [only, another] = table.get(peer.name) ?? [];
-    return only && !another ? [only] : [];
+    return only && !another && peer.name !== name ? [only] : [];
   };
-  const before = peers.slice(0, Math.max(own, 0)).flatMap(known).at(-1);
-  const after = peers.slice(own + 1).flatMap(known)[0];
-  if (before === undefined && after === undefined) return undefined;
+  const before = peers.slice(0, Math.max(own, 0)).flatMap(known);
+  const after = peers.slice(own + 1).flatMap(known);
+  if (before.length === 0 && after.length === 0) return undefined;
   // Nothing of the unit is farther away than all of it together, with room for alignment.
   const reach = peers.reduce((sum, { size }) => sum + size + 64, 0);
-  const follows = (later: KernelSymbol | undefined, earlier: KernelSymbol | undefined) => {
-    if (later === undefined || earlier === undefined) return true;
-    const distance = later.address - earlier.address;
-    return later.place === earlier.place && distance >= 0 && distance <= reach;
-  };
-  return (table.get(name) ?? []).flatMap((candidate, index) =>
-    follows(candidate, before) && follows(after, candidate) ? [index] : [],
-  );
+  const isNear = (distance: number) => distance >= 0 && distance <= reach;
+  const follows = (later: KernelSymbol, earlier: KernelSymbol) =>
+    later.place === earlier.place && isNear(later.address - earlier.address);
+  const fits = (candidate: KernelSymbol) =>
+    peers[own]?.type === SymbolType.FUNCTION
+      ? before.slice(-1).every((peer) => follows(candidate, peer)) &&
+        after.slice(0, 1).every((peer) => follows(peer, candidate))
+      : [...before, ...after].every((peer) => follows(candidate, peer) || follows(peer, candidate));
+  return (table.get(name) ?? []).flatMap((candidate, index) => (fits(candidate) ? [index] : []));
 }
 
 /** The unit's symbols that go where the one of this name goes, in their order, itself included. */
