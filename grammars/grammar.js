@@ -75,6 +75,8 @@ export default grammar(C, {
 
   conflicts: ($, original) => [
     ...original.filter(c => c.every(r => r.name !== '_function_declaration_declarator')).filter(c => c.length > 1 || c[0].name !== 'enum_specifier'),
+    [$.comma_expression, $.open_return_statement],
+    [$.comma_expression, $.open_expression_statement],
     [$.comma_expression, $._initializer_item],
     [$.comma_expression, $.initializer_pair],
     [$.compound_statement, $.initializer_list],
@@ -126,6 +128,10 @@ export default grammar(C, {
       $._pp_newline,
     ),
 
+    preproc_argument_list: $ => seq(
+      '(', commaSep(choice($._preproc_expression, $.string_literal, $.system_lib_string)), ')',
+    ),
+
     ...preprocIf('', '', $ => $._block_item),
     ...preprocIf('_in_field_declaration_list', '', $ => $._field_declaration_list_item),
     ...preprocIf('_in_enumerator_list', '_list', $ => choice(
@@ -173,8 +179,10 @@ export default grammar(C, {
     _after: $ => alias($._annotation_after_type, $.annotation),
     _behind: $ => choice($.attribute_specifier, alias($._annotation_behind_declarator, $.annotation)),
 
+    _modifiers: $ => repeat1(choice($._declaration_modifiers, $._before)),
+
     _declaration_specifiers: $ => prec.right(seq(
-      repeat(choice($._declaration_modifiers, $._before)),
+      optional($._modifiers),
       field('type', $.type_specifier),
       repeat(choice($._declaration_modifiers, $._after)),
     )),
@@ -199,18 +207,20 @@ export default grammar(C, {
       field('declarator', $._declarator),
       field('parameters', $.parameter_list),
       optional($.gnu_asm_expression),
-      repeat($._behind),
+      optional($._function_tail),
     )),
     function_field_declarator: $ => prec.right(1, seq(
       field('declarator', $._field_declarator),
       field('parameters', $.parameter_list),
-      repeat($._behind),
+      optional($._function_tail),
     )),
     function_type_declarator: $ => prec.right(1, seq(
       field('declarator', $._type_declarator),
       field('parameters', $.parameter_list),
-      repeat($._behind),
+      optional($._function_tail),
     )),
+
+    _function_tail: $ => prec.right(1, seq($._behind, optional($._function_tail))),
 
     declaration: $ => seq(
       $._declaration_specifiers,
@@ -300,7 +310,7 @@ export default grammar(C, {
     _empty_declaration: ($, original) => choice(
       original,
       seq($.type_specifier, repeat1(choice($._declaration_modifiers, $._after)), ';'),
-      seq(repeat1(choice($._declaration_modifiers, $._before)), $.type_specifier, repeat(choice($._declaration_modifiers, $._after)), ';'),
+      seq($._modifiers, $.type_specifier, repeat(choice($._declaration_modifiers, $._after)), ';'),
     ),
 
     // A macro that stands for a type: STACK_OF(X509) *chain
@@ -316,7 +326,7 @@ export default grammar(C, {
 
     // SYSCALL_DEFINE3(open, …) { … }, BPF_CALL_2(…) { … }
     macro_function_definition: $ => seq(
-      repeat(choice($._declaration_modifiers, $._before)),
+      optional($._modifiers),
       field('name', alias($._macro_function_name, $.identifier)),
       field('arguments', $.argument_list),
       repeat($._behind),
@@ -325,7 +335,7 @@ export default grammar(C, {
 
     // static DEFINE_MUTEX(lock); DEFINE_PER_CPU(int, n) = 1; DECLARE_WORK(…);
     macro_declaration: $ => seq(
-      repeat(choice($._declaration_modifiers, $._before)),
+      optional($._modifiers),
       commaSep1(seq(
         field('name', alias($._macro_declaration_name, $.identifier)),
         field('arguments', $.argument_list),
@@ -413,7 +423,13 @@ export default grammar(C, {
 
     // ---------------------------------------------------------------- Expressions
 
-    _expression_not_binary: ($, original) => choice(original, $.label_address_expression),
+    _expression_not_binary: ($, original) => choice(original, $.label_address_expression, $.scaled_expression),
+
+    // 16 KB, 5 MINUTES: a number and a macro that multiplies it
+    scaled_expression: $ => prec(PREC.CALL, seq(field('value', $.number_literal), field('unit', $.identifier))),
+
+    // Numbers as the preprocessor sees them, for arguments that are pasted: 64bit, 1k
+    number_literal: (_, original) => choice(original, /[0-9][0-9A-Za-z_]*/),
 
     // &&label
     label_address_expression: $ => prec(PREC.UNARY, seq('&&', field('label', $._statement_identifier))),
@@ -459,11 +475,13 @@ export default grammar(C, {
       'union',
       'enum',
       $._statement_argument,
+      $._open_statement,
+      $._modifiers,
       '...',
     ),
     argument_initializer_list: $ => seq('{', commaSep1($._initializer_item), optional(','), '}'),
     _argument_specifiers: $ => prec.right(seq(
-      repeat(choice($._declaration_modifiers, $._before)),
+      optional($._modifiers),
       field('type', choice(
         $.struct_specifier,
         $.union_specifier,
@@ -480,8 +498,23 @@ export default grammar(C, {
     argument_declaration: $ => seq($._argument_specifiers, field('declarator', $._declarator), repeat($._behind)),
     _statement_argument: $ => seq(
       repeat1(choice($._non_expression_statement, alias($.argument_statement, $.expression_statement), alias($.argument_variable, $.declaration))),
-      optional($.expression),
+      optional(choice($.expression, $._open_statement)),
     ),
+    // The last statement of an argument has no semicolon: D1(if (debug) dump(x))
+    _open_statement: $ => choice(
+      alias($.open_if_statement, $.if_statement),
+      alias($.open_return_statement, $.return_statement),
+      alias('break', $.break_statement),
+      alias('continue', $.continue_statement),
+      alias($.open_goto_statement, $.goto_statement),
+    ),
+    open_if_statement: $ => seq(
+      'if', field('condition', $.parenthesized_expression),
+      field('consequence', choice(alias($.open_expression_statement, $.expression_statement), $._open_statement)),
+    ),
+    open_expression_statement: $ => $.expression,
+    open_return_statement: $ => seq('return', optional($.expression)),
+    open_goto_statement: $ => seq('goto', field('label', $._statement_identifier)),
     argument_statement: $ => seq(optional($.expression), ';'),
     argument_variable: $ => seq(
       $._argument_specifiers,
@@ -500,10 +533,10 @@ export default grammar(C, {
       $.continue_statement,
       $.goto_statement,
     ),
-    operator_argument: _ => choice(
+    operator_argument: _ => seq(choice(
       '+', '-', '*', '/', '%', '|', '&', '^', '<<', '>>', '<', '>', '<=', '>=', '==', '!=', '&&', '||', '!', '~',
       '=', '+=', '-=', '*=', '/=', '%=', '|=', '&=', '^=', '<<=', '>>=', '++', '--', '->', '.',
-    ),
+    ), optional('~')),
 
     // "a" PRIu64 __stringify(b) "c": the pieces of a string may be macros.
     concatenated_string: $ => prec.right(seq(
@@ -559,13 +592,10 @@ export default grammar(C, {
         seq($._enumerator_item, ','),
         alias($.preproc_if_in_enumerator_list, $.preproc_if),
         alias($.preproc_ifdef_in_enumerator_list, $.preproc_ifdef),
-        seq($.preproc_call, ','),
+        seq($.preproc_call, optional(',')),
         $.macro_element,
       )),
-      optional(choice(
-        $._enumerator_item,
-        $.preproc_call,
-      )),
+      optional($._enumerator_item),
       '}',
     ),
     _enumerator_item: $ => choice($.enumerator, $.macro_enumerator),

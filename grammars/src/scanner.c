@@ -730,7 +730,7 @@ static bool scan_name(TSLexer *lexer, const bool *valid, bool newline_before, un
       if (valid[ANNOTATION_AFTER]) {
         if (known) return accept(lexer, ANNOTATION_AFTER);
         // int __foo *p
-        if (c == '*' && !valid[ANNOTATION_BEHIND]) return accept(lexer, ANNOTATION_AFTER);
+        if (c == '*') return accept(lexer, ANNOTATION_AFTER);
         if (!valid[ANNOTATION_BEHIND]) return false;
       }
       if (valid[ANNOTATION_BEHIND]) {
@@ -764,6 +764,11 @@ static bool scan_name(TSLexer *lexer, const bool *valid, bool newline_before, un
         if ((c == '}' || c == 0) && gap.newline && (upper || (class & C_WORD))) return accept(lexer, MACRO_WORD);
       }
       if (valid[MACRO_WORD] && !statement && (class & C_WORD)) return accept(lexer, MACRO_WORD);
+      if (valid[MACRO_ELEMENT] && upper && c == '&' && gap.column > 0) {
+        // RCU_OPS &other_ops
+        next(lexer);
+        return is_word_start(lexer->lookahead) && accept(lexer, MACRO_ELEMENT);
+      }
       if (valid[MACRO_ELEMENT] && gap.newline && (c == '.' || c == '[' || c == '{')) {
         if (c == '.') {
           next(lexer);
@@ -788,7 +793,7 @@ static bool scan_name(TSLexer *lexer, const bool *valid, bool newline_before, un
       if (known) return accept(lexer, ANNOTATION_AFTER);
       if (f.class & (C_ATTRIBUTE | C_ANNOTATION | C_ANNOTATION_CALL | C_CONTROL | C_KEYWORD)) {
         if (!valid[ANNOTATION_BEHIND]) return false;
-      } else {
+      } else if (upper || dunder || !looks_annotation(&f.word, f.class)) {
         return accept(lexer, ANNOTATION_AFTER);
       }
       return dunder && accept(lexer, ANNOTATION_BEHIND);
@@ -800,14 +805,17 @@ static bool scan_name(TSLexer *lexer, const bool *valid, bool newline_before, un
       if (known) return accept(lexer, ANNOTATION_BEFORE);
       // STATIC int …: two types in a row are an annotation and a type
       if (type_follows && !(class & C_INTEGER)) return accept(lexer, ANNOTATION_BEFORE);
-      if (name_follows && !looks_annotation(&f.word, f.class) && (upper || dunder)) {
-        if (is_word_start(f.after)) {
-          Follower g = read_follower(lexer);
-          if (!looks_annotation(&g.word, g.class) && !(g.class & C_RESERVED)) return accept(lexer, ANNOTATION_BEFORE);
-          if ((g.class & C_QUALIFIER)) return accept(lexer, ANNOTATION_BEFORE);
-        } else if (f.after == '*' && !in_arguments) {
-          return accept(lexer, ANNOTATION_BEFORE);
-        }
+      if ((upper || dunder) && is_word_start(f.after) && (name_follows || (f.class & C_QUALIFIER))) {
+        bool telling = f.class & (C_ANNOTATION | C_ANNOTATION_CALL | C_QUALIFIER) || (is_dunder(&f.word) && name_follows);
+        Follower g = read_follower(lexer);
+        // STATIC noinline int, STATIC UNUSED int
+        if (g.class & C_TYPE) return accept(lexer, ANNOTATION_BEFORE);
+        // STATIC foo_t name, STATIC const foo_t *
+        if (!(g.class & C_RESERVED) && !looks_annotation(&g.word, g.class) && !telling) return accept(lexer, ANNOTATION_BEFORE);
+        if (!(g.class & C_RESERVED) && (is_word_start(g.after) || g.after == '*')) return accept(lexer, ANNOTATION_BEFORE);
+        if ((g.class & C_QUALIFIER) && !telling) return accept(lexer, ANNOTATION_BEFORE);
+      } else if ((upper || dunder) && f.after == '*' && name_follows && !in_arguments && !looks_annotation(&f.word, f.class)) {
+        return accept(lexer, ANNOTATION_BEFORE);
       }
     }
     if (valid[TYPE_WORD]) {
@@ -815,8 +823,11 @@ static bool scan_name(TSLexer *lexer, const bool *valid, bool newline_before, un
       if (name_follows && (f.after == ',' || f.after == ')' || f.after == '[' || f.after == ';' || f.after == '='))
         return accept(lexer, TYPE_WORD);
     }
-    if (statement && gap.newline && (upper || (class & C_WORD)) && (f.class & C_CONTROL)) return accept(lexer, MACRO_WORD);
-    if (valid[MACRO_ELEMENT] && gap.newline && (name_follows || (f.class & C_KEYWORD))) return accept(lexer, MACRO_ELEMENT);
+    if (statement && gap.newline && upper) {
+      if (f.class & C_CONTROL) return accept(lexer, MACRO_WORD);
+      if (f.after == '(' && (is_upper(&f.word) || (in_arguments && is_dunder(&f.word)))) return accept(lexer, MACRO_WORD);
+    }
+    if (valid[MACRO_ELEMENT] && (gap.newline || (upper && is_upper(&f.word))) && (name_follows || (f.class & C_KEYWORD))) return accept(lexer, MACRO_ELEMENT);
     return false;
   }
 
