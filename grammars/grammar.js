@@ -414,6 +414,12 @@ export default grammar(C, {
       repeat(choice($._non_case_statement, $.declaration, $.type_definition, $.macro_declaration)),
     )),
 
+    // do { … } while_each_thread(g, t);
+    do_statement: ($, original) => choice(
+      original,
+      seq('do', field('body', $.statement), field('condition', alias($.macro_call, $.call_expression)), ';'),
+    ),
+
     goto_statement: ($, original) => choice(
       original,
       seq('goto', field('target', $.pointer_expression), ';'),
@@ -626,11 +632,11 @@ export default grammar(C, {
       ')',
     )),
     gnu_asm_qualifier: (_, original) => choice(original, '__volatile', '__inline', '__inline__'),
-    _asm_template: $ => choice($._string, $.identifier, alias($.asm_macro, $.call_expression)),
-    asm_macro: $ => seq(field('function', $.identifier), field('arguments', $.argument_list)),
+    _asm_template: $ => choice($._string, $.identifier, alias($.macro_call, $.call_expression)),
+    macro_call: $ => seq(field('function', $.identifier), field('arguments', $.argument_list)),
     gnu_asm_output_operand: $ => asmOperand($),
     gnu_asm_input_operand: $ => asmOperand($),
-    gnu_asm_clobber_list: $ => seq(':', commaSep(field('register', choice($._string, $.identifier, alias($.asm_macro, $.call_expression))))),
+    gnu_asm_clobber_list: $ => seq(':', commaSep(field('register', choice($._string, $.identifier, alias($.macro_call, $.call_expression))))),
   },
 });
 
@@ -651,7 +657,7 @@ function asmOperand($) {
       ')',
     ),
     $.identifier,
-    alias($.asm_macro, $.call_expression),
+    alias($.macro_call, $.call_expression),
   );
 }
 

@@ -805,7 +805,11 @@ static bool scan_name(TSLexer *lexer, const bool *valid, bool newline_before, un
       if (known) return accept(lexer, ANNOTATION_BEFORE);
       // STATIC int …: two types in a row are an annotation and a type
       if (type_follows && !(class & C_INTEGER)) return accept(lexer, ANNOTATION_BEFORE);
-      if ((upper || dunder) && is_word_start(f.after) && (name_follows || (f.class & C_QUALIFIER))) {
+      if (is_word_start(f.after) && (f.class & C_ANNOTATION) && !upper && !dunder) {
+        // const_debug __maybe_unused int
+        Follower g = read_follower(lexer);
+        if (g.class & C_TYPE) return accept(lexer, ANNOTATION_BEFORE);
+      } else if ((upper || dunder) && is_word_start(f.after) && (name_follows || (f.class & C_QUALIFIER))) {
         bool telling = f.class & (C_ANNOTATION | C_ANNOTATION_CALL | C_QUALIFIER) || (is_dunder(&f.word) && name_follows);
         Follower g = read_follower(lexer);
         // STATIC noinline int, STATIC UNUSED int
@@ -846,7 +850,7 @@ static bool scan_name(TSLexer *lexer, const bool *valid, bool newline_before, un
   if (known && valid[ANNOTATION_BEHIND]) return accept(lexer, ANNOTATION_BEHIND);
   if (valid[ANNOTATION_CALL_TAG]) return known_call && accept(lexer, ANNOTATION_CALL_TAG);
   if (known_call && valid[ANNOTATION_CALL_BEHIND]) return accept(lexer, ANNOTATION_CALL_BEHIND);
-  if ((statement || declaring) && is_loop(&name, class) && !in_arguments && column > 0) {
+  if (statement && is_loop(&name, class) && (in_arguments || column > 0)) {
     // A loop by its name; `for_each_x(…);` is a call all the same.
     Parens p = skip_parens(lexer);
     if (!p.matched) return false;

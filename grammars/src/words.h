@@ -550,7 +550,6 @@
 {"volatile", C_QUALIFIER},
 {"wait_event_unlock", C_BODY},
 {"while", C_CONTROL},
-{"while_each_thread", C_BODY},
 {"with_intel_display_power", C_BODY},
 {"with_intel_display_power_if_enabled", C_BODY},
 {"with_intel_pps_lock", C_BODY},
