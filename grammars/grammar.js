@@ -14,6 +14,9 @@ import C from 'tree-sitter-c/grammar.js';
 
 const { PREC, commaSep, commaSep1 } = C;
 
+// Microsoft's extensions of C are not spoken in the kernel and are left out.
+const MICROSOFT = ['ms_declspec_modifier', 'seh_try_statement', 'seh_leave_statement'];
+
 export default grammar(C, {
   name: 'kernel_c',
 
@@ -135,12 +138,12 @@ export default grammar(C, {
     ...preprocIf('', '', $ => $._block_item),
     ...preprocIf('_in_field_declaration_list', '', $ => $._field_declaration_list_item),
     ...preprocIf('_in_enumerator_list', '_list', $ => choice(
-      seq($._enumerator_item, optional(',')), $.macro_element,
+      seq($._enumerator_item, ','), $.macro_element,
       alias($.preproc_if_in_enumerator_list, $.preproc_if),
       alias($.preproc_ifdef_in_enumerator_list, $.preproc_ifdef),
     )),
     ...preprocIf('_in_initializer_list', '_list', $ => choice(
-      seq($._initializer_item, optional(',')), $._initializer_directive, $.macro_element,
+      seq($._initializer_item, ','), $._initializer_directive, $.macro_element,
     )),
 
     // ---------------------------------------------------------------- Annotations
@@ -200,6 +203,23 @@ export default grammar(C, {
       field('declarator', optional($._abstract_declarator)),
     ),
 
+    _declaration_modifiers: (_, original) => without(original, MICROSOFT),
+    function_definition: $ => seq(
+      $._declaration_specifiers,
+      field('declarator', $._declarator),
+      field('body', $.compound_statement),
+    ),
+    _old_style_function_definition: $ => seq(
+      $._declaration_specifiers,
+      field('declarator', alias($._old_style_function_declarator, $.function_declarator)),
+      repeat1($.declaration),
+      field('body', $.compound_statement),
+    ),
+    parenthesized_declarator: $ => parenthesized($._declarator),
+    parenthesized_field_declarator: $ => parenthesized($._field_declarator),
+    parenthesized_type_declarator: $ => parenthesized($._type_declarator),
+    abstract_parenthesized_declarator: $ => prec(1, seq('(', $._abstract_declarator, ')')),
+
     ...pointerDeclarators(),
 
     // `int f(void) __releases(lock)`, in definitions, declarations, struct members and typedefs.
@@ -226,8 +246,7 @@ export default grammar(C, {
       $._declaration_specifiers,
       commaSep1(seq(repeat(choice($.attribute_specifier, $._after)), field('declarator', choice(
         seq(
-          optional($.ms_call_modifier),
-          $._declarator,
+              $._declarator,
           optional($.gnu_asm_expression),
           repeat($._behind),
         ),
@@ -364,8 +383,8 @@ export default grammar(C, {
       ),
     ),
 
-    statement: ($, original) => choice(original, $.macro_statement, $.local_label_declaration),
-    _non_case_statement: ($, original) => choice(original, $.macro_statement, $.local_label_declaration),
+    statement: ($, original) => choice(without(original, MICROSOFT), $.macro_statement, $.local_label_declaration),
+    _non_case_statement: ($, original) => choice(without(original, MICROSOFT), $.macro_statement, $.local_label_declaration),
     _top_level_statement: ($, original) => choice(original, $.macro_statement),
 
     // DECLARE_BITMAP(x, n); KABI_RESERVE(1) struct_group(name, int a; int b;);
@@ -641,6 +660,25 @@ export default grammar(C, {
 });
 
 /**
+ * A choice without some of its alternatives.
+ *
+ * @param {ChoiceRule} original
+ * @param {string[]} names
+ */
+function without(original, names) {
+  return choice(...original.members.filter(member => !(member.type === 'SYMBOL' && names.includes(member.name))));
+}
+
+/**
+ * (declarator)
+ *
+ * @param {Rule} declarator
+ */
+function parenthesized(declarator) {
+  return prec.dynamic(C.PREC.PAREN_DECLARATOR, seq('(', declarator, ')'));
+}
+
+/**
  * The operand of an asm statement: [name] "constraint" (value), or a macro that makes one.
  *
  * @param {GrammarSymbols<string>} $
@@ -680,7 +718,6 @@ function aggregate($, keyword) {
   return prec.right(seq(
     keyword,
     repeat(choice($.attribute_specifier, alias($._annotation_of_tag, $.annotation))),
-    optional($.ms_declspec_modifier),
     choice(
       seq(
         field('name', choice($._type_identifier)),
@@ -698,9 +735,7 @@ function aggregate($, keyword) {
 function pointerDeclarators() {
   /** @type {(declarator: (_: any) => any) => (_: any) => any} */
   const pointer = declarator => $ => prec.dynamic(1, prec.right(seq(
-    optional($.ms_based_modifier),
     '*',
-    repeat($.ms_pointer_modifier),
     repeat(choice($.type_qualifier, $._after, $.attribute_specifier)),
     field('declarator', declarator($)),
   )));
@@ -710,8 +745,7 @@ function pointerDeclarators() {
     pointer_type_declarator: pointer($ => $._type_declarator),
     abstract_pointer_declarator: $ => prec.dynamic(1, prec.right(seq(
       '*',
-      repeat($.ms_pointer_modifier),
-      repeat(choice($.type_qualifier, $._after, $.attribute_specifier)),
+        repeat(choice($.type_qualifier, $._after, $.attribute_specifier)),
       field('declarator', optional($._abstract_declarator)),
     ))),
   };

@@ -391,7 +391,6 @@ static Branches judge_branches(TSLexer *lexer, bool list) {
   enum Last last = L_NONE;
   bool first_branch = true, start = true, item_start = true, head_control = false, line_start = true;
   bool bad = false;          // the branch at hand is not whole
-  bool needs_end = false;    // some branch ends without the comma or semicolon that would close it
   bool brace_end = false, paren_end = false;
   unsigned nested = 0;
   Word w;
@@ -414,7 +413,7 @@ static Branches judge_branches(TSLexer *lexer, bool list) {
       } else if (d >= D_ELSE && d <= D_ENDIF) {
         if (round || square || curly) bad = true;
         if (list) {
-          if (last != L_COMMA && last != L_NONE) needs_end = true;
+          if (last != L_COMMA && last != L_NONE) bad = true;
         } else {
           if (last == L_WORD || last == L_ELSE || last == L_OTHER || last == L_COMMA) bad = true;
           if (last == L_PAREN) { if (head_control) bad = true; paren_end = true; }
@@ -431,10 +430,7 @@ static Branches judge_branches(TSLexer *lexer, bool list) {
           skip_line(lexer);
           c = skip_gap(lexer).next;
           if (c == 0) return result;
-          if (list) {
-            if (needs_end && c != '}') result.whole = false;
-            return result;
-          }
+          if (list) return result;
           if (is_word_start(c)) {
             read_word(lexer, &w);
             if (strcmp(w.text, "else") == 0) result.whole = false;
@@ -651,8 +647,6 @@ static bool scan_argument(TSLexer *lexer) {
       lexer->mark_end(lexer);
       next(lexer);
       if (lexer->lookahead == '*' || (lexer->lookahead == '/' && !any)) break;
-      any = true;
-      continue;
     } else if (c == '"') {
       skip_quoted(lexer);
     } else if (c == '\r') {
