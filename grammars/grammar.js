@@ -340,7 +340,9 @@ export default grammar(C, {
 
     // ---------------------------------------------------------------- Items made by macros
 
-    _top_level_item: ($, original) => choice(original, ...macroItems($)),
+    _top_level_item: ($, original) => choice(
+      original, ...macroItems($), $.machine_definition, $.initializer_fragment,
+    ),
     _block_item: ($, original) => choice(original, ...macroItems($)),
 
     // SYSCALL_DEFINE3(open, …) { … }, BPF_CALL_2(…) { … }
@@ -360,10 +362,25 @@ export default grammar(C, {
         field('arguments', $.argument_list),
         repeat(seq('[', optional($.expression), ']')),
         repeat($._behind),
-        optional(seq('=', field('value', choice($.initializer_list, $.expression)))),
+        optional(choice(
+          seq('=', field('value', choice($.initializer_list, $.expression))),
+          field('value', $.initializer_list),
+        )),
       )),
       ';',
     ),
+
+    // MACHINE_START(NAME, "title") .field = value, MACHINE_END
+    machine_definition: $ => seq(
+      field('name', alias(choice('MACHINE_START', 'DT_MACHINE_START'), $.identifier)),
+      field('arguments', $.argument_list),
+      repeat(choice(seq($.initializer_pair, ','), $._initializer_directive)),
+      optional($.initializer_pair),
+      'MACHINE_END',
+    ),
+
+    // Rows of a table in a file that is included in the midst of it.
+    initializer_fragment: $ => seq(alias($.argument_initializer_list, $.initializer_list), ','),
 
     // A macro call that needs no semicolon, and one that takes the statement after it as its body.
     macro_statement: $ => choice(
@@ -496,6 +513,8 @@ export default grammar(C, {
       alias($.argument_type, $.type_descriptor),
       alias($.argument_declaration, $.parameter_declaration),
       $.operator_argument,
+      $.asm_operand_argument,
+      alias($.argument_pair, $.initializer_pair),
       'struct',
       'union',
       'enum',
@@ -557,6 +576,13 @@ export default grammar(C, {
       $.break_statement,
       $.continue_statement,
       $.goto_statement,
+    ),
+    // LOAD(%0, %1) within an asm template
+    asm_operand_argument: _ => /%[a-zA-Z]?[0-9]+/,
+    argument_pair: $ => seq(
+      field('designator', repeat1(choice($.subscript_designator, $.field_designator, $.subscript_range_designator))),
+      '=',
+      field('value', choice($.expression, $.initializer_list)),
     ),
     operator_argument: _ => seq(choice(
       '+', '-', '*', '/', '%', '|', '&', '^', '<<', '>>', '<', '>', '<=', '>=', '==', '!=', '&&', '||', '!', '~',

@@ -698,6 +698,12 @@ static bool ends_in_string(TSLexer *lexer, int32_t c) {
   return false;
 }
 
+// `{ .field = …` behind a macro at the left margin: the '{' is under the head.
+static bool brace_opens_initializer(TSLexer *lexer) {
+  next(lexer);
+  return skip_gap(lexer).next == '.';
+}
+
 static bool scan_name(TSLexer *lexer, const bool *valid, bool newline_before, unsigned column) {
   Word name;
   bool statement = valid[MACRO_STATEMENT];
@@ -757,7 +763,7 @@ static bool scan_name(TSLexer *lexer, const bool *valid, bool newline_before, un
         if (c == '{' && column > 0 && valid[MACRO_WORD_BODY] && !in_arguments) return accept(lexer, MACRO_WORD_BODY);
         if ((c == '}' || c == 0) && gap.newline && (upper || (class & C_WORD))) return accept(lexer, MACRO_WORD);
       }
-      if (valid[MACRO_WORD] && !statement && (class & C_WORD)) return accept(lexer, MACRO_WORD);
+      if (valid[MACRO_WORD] && !statement && ((class & C_WORD) || (upper && c == '}'))) return accept(lexer, MACRO_WORD);
       if (valid[MACRO_ELEMENT] && upper && c == '&' && gap.column > 0) {
         // RCU_OPS &other_ops
         next(lexer);
@@ -913,7 +919,7 @@ static bool scan_name(TSLexer *lexer, const bool *valid, bool newline_before, un
 
   // Only modifiers so far, no type: static DEFINE_MUTEX(x); static FOO(x) { … }
   if (declaring && !statement) {
-    if (c == '{') return accept(lexer, MACRO_FUNCTION);
+    if (c == '{') return accept(lexer, brace_opens_initializer(lexer) ? MACRO_DECLARATION : MACRO_FUNCTION);
     if (p.first == '*') return false;
     if (c == ';' || c == '=' || c == ',' || (c == '[' && is_declaring(&name, class))) return accept(lexer, MACRO_DECLARATION);
     if (is_declaring(&name, class) && (annotation_follows || (word && looks_annotation(&f.word, f.class) && !gap.newline)))
@@ -941,7 +947,7 @@ static bool scan_name(TSLexer *lexer, const bool *valid, bool newline_before, un
   }
   if (c == '{') {
     if (in_arguments) return false;
-    if (column == 0 && valid[MACRO_FUNCTION]) return accept(lexer, MACRO_FUNCTION);
+    if (column == 0 && valid[MACRO_FUNCTION]) return accept(lexer, brace_opens_initializer(lexer) ? MACRO_DECLARATION : MACRO_FUNCTION);
     return accept(lexer, MACRO_BODY);
   }
   if (c == 0 || c == '}') return accept(lexer, MACRO_STATEMENT);
