@@ -71,6 +71,7 @@ export default grammar(C, {
     $._string_word,
     $._string_call,
     $._string_call_behind,
+    $._in_string,
     $._error_sentinel,
   ],
 
@@ -270,6 +271,11 @@ export default grammar(C, {
       $._type_definition_declarators,
       repeat($._behind),
       ';',
+    ),
+
+    _type_definition_declarators: $ => seq(
+      field('declarator', $._type_declarator),
+      repeat(seq(',', repeat($._after), field('declarator', $._type_declarator))),
     ),
 
     field_declaration: $ => seq(
@@ -513,6 +519,8 @@ export default grammar(C, {
       alias($.argument_type, $.type_descriptor),
       alias($.argument_declaration, $.parameter_declaration),
       $.operator_argument,
+      $.assignment_argument,
+      $.field_designator,
       $.asm_operand_argument,
       alias($.argument_pair, $.initializer_pair),
       'struct',
@@ -577,6 +585,10 @@ export default grammar(C, {
       $.continue_statement,
       $.goto_statement,
     ),
+    // BIT_FUNC(mkclean, &= ~DIRTY)
+    assignment_argument: $ => seq(
+      field('operator', choice('=', '+=', '-=', '|=', '&=', '^=')), field('right', $.expression),
+    ),
     // LOAD(%0, %1) within an asm template
     asm_operand_argument: _ => /%[a-zA-Z]?[0-9]+/,
     argument_pair: $ => seq(
@@ -584,10 +596,10 @@ export default grammar(C, {
       '=',
       field('value', choice($.expression, $.initializer_list)),
     ),
-    operator_argument: _ => seq(choice(
+    operator_argument: _ => choice(
       '+', '-', '*', '/', '%', '|', '&', '^', '<<', '>>', '<', '>', '<=', '>=', '==', '!=', '&&', '||', '!', '~',
       '=', '+=', '-=', '*=', '/=', '%=', '|=', '&=', '^=', '<<=', '>>=', '++', '--', '->', '.',
-    ), optional('~')),
+    ),
 
     // "a" PRIu64 __stringify(b) "c": the pieces of a string may be macros.
     concatenated_string: $ => prec.right(seq(
@@ -613,6 +625,9 @@ export default grammar(C, {
     string_call_behind: $ => seq(
       field('function', alias($._string_call_behind, $.identifier)), field('arguments', $.argument_list),
     ),
+
+    // C's rule, with a token that is never found: by it the scanner knows that a '#' here is only a character.
+    string_literal: ($, original) => choice(original, seq('"', $._in_string)),
 
     // ---------------------------------------------------------------- Initialisers and enumerators
 

@@ -23,7 +23,7 @@ enum TokenType {
   MACRO_STATEMENT, MACRO_BODY, MACRO_WORD, MACRO_WORD_BODY,
   MACRO_FUNCTION, MACRO_DECLARATION, MACRO_FIELD, MACRO_GROUP, MACRO_ELEMENT,
   TYPE_WORD, TYPE_MACRO,
-  STRING_WORD, STRING_CALL, STRING_CALL_BEHIND,
+  STRING_WORD, STRING_CALL, STRING_CALL_BEHIND, IN_STRING,
   ERROR_SENTINEL,
 };
 
@@ -728,10 +728,11 @@ static bool scan_name(TSLexer *lexer, const bool *valid, bool newline_before, un
 
     if (!is_word_start(c)) {
       if (valid[ANNOTATION_AFTER]) {
-        if (known) return accept(lexer, ANNOTATION_AFTER);
+        if (known && c != '[' && c != '=' && c != ':') return accept(lexer, ANNOTATION_AFTER);
         // int __foo *p
         if (c == '*') return accept(lexer, ANNOTATION_AFTER);
-        if (!valid[ANNOTATION_BEHIND]) return false;
+        // A parameter or member may end at its type; what comes then is its name.
+        return false;
       }
       if (valid[ANNOTATION_BEHIND]) {
         if (known || dunder || upper) return accept(lexer, ANNOTATION_BEHIND);
@@ -804,7 +805,7 @@ static bool scan_name(TSLexer *lexer, const bool *valid, bool newline_before, un
     if (valid[ANNOTATION_BEFORE]) {
       if (known) return accept(lexer, ANNOTATION_BEFORE);
       // STATIC int …: two types in a row are an annotation and a type
-      if (type_follows && !(class & C_INTEGER)) return accept(lexer, ANNOTATION_BEFORE);
+      if (type_follows && f.after != ';' && f.after != ',' && !(class & C_INTEGER)) return accept(lexer, ANNOTATION_BEFORE);
       if (is_word_start(f.after) && (f.class & C_ANNOTATION) && !upper && !dunder) {
         // const_debug __maybe_unused int
         Follower g = read_follower(lexer);
@@ -845,7 +846,7 @@ static bool scan_name(TSLexer *lexer, const bool *valid, bool newline_before, un
   bool interesting = statement || declaring || field || valid[MACRO_ELEMENT] || annotating
     || (valid[STRING_CALL] && upper);
   if (!interesting) return false;
-  if (in_arguments && !upper && !dunder && !known_call && !is_loop(&name, class)) return false;
+  if (in_arguments && !upper && name.text[0] != '_' && !known_call && !is_loop(&name, class)) return false;
   if (known && valid[ANNOTATION_AFTER]) return accept(lexer, ANNOTATION_AFTER);
   if (known && valid[ANNOTATION_BEHIND]) return accept(lexer, ANNOTATION_BEHIND);
   if (valid[ANNOTATION_CALL_TAG]) return known_call && accept(lexer, ANNOTATION_CALL_TAG);
@@ -1006,6 +1007,7 @@ bool tree_sitter_kernel_c_external_scanner_scan(void *payload, TSLexer *lexer, c
   Scanner *s = payload;
   bool recovering = valid[ERROR_SENTINEL];
 
+  if (valid[IN_STRING] && !recovering) return false;
   if (valid[PP_FLAT_REST] && !recovering) {
     skip_line(lexer);
     lexer->mark_end(lexer);
