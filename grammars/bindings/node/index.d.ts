@@ -1,9 +1,8 @@
-/** A grammar as `tree-sitter`'s `Parser.setLanguage` takes it. */
-export interface NativeLanguage {
-  name: string;
-  language: unknown;
-  nodeTypeInfo: unknown[];
-}
-export function loadLanguage(): NativeLanguage;
+import type Parser from "tree-sitter";
+
+/** The language object that `tree-sitter`'s `Parser.setLanguage` takes. @throws Error where no native build is present */
+export function loadLanguage(): Parser.Language;
+/** The same grammar for `web-tree-sitter`. */
 export const wasmPath: string;
+/** Folder of the queries. */
 export const queriesPath: string;

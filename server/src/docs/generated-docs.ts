@@ -7,6 +7,7 @@ import { ObjectDiff } from "../review/object-diff.js";
 import { Review, TestReport } from "../review/review.js";
 import { catalogue } from "../rules/catalogue.js";
 import { RuleList } from "../rules/rule-list.js";
+import { ParseReport } from "../syntax/parse-files.js";
 
 /** The schema of everything that `--json` prints, by the name of its file. */
 export const schemas: Readonly<Record<string, TSchema>> = {
@@ -14,6 +15,7 @@ export const schemas: Readonly<Record<string, TSchema>> = {
   test: TestReport,
   "object-diff": ObjectDiff,
   rules: RuleList,
+  parse: ParseReport,
   doctor: DoctorReport,
   "kernel-profile": KernelProfile,
   "kernel-profile-list": KernelProfileList,
