@@ -1,0 +1,50 @@
+import Parser from "tree-sitter";
+import plainLanguage from "tree-sitter-c";
+import { loadLanguage } from "tree-sitter-kernel-c";
+
+/** The two grammars that are compared. */
+export interface Parsers {
+  readonly ours: Parse;
+  readonly plain: Parse;
+}
+
+export type Parse = (text: string, previous?: Parser.Tree) => Parser.Tree;
+
+const CHUNK = 32 * 1024;
+
+/** Both grammars on the same native engine, fed the same way. */
+export function createParsers(): Parsers {
+  return { ours: parse(loadLanguage()), plain: parse(plainLanguage as unknown as Parser.Language) };
+}
+
+function parse(language: Parser.Language): Parse {
+  const parser = new Parser();
+  parser.setLanguage(language);
+  return (text, previous) =>
+    parser.parse((index: number) => text.slice(index, index + CHUNK), previous, { bufferSize: CHUNK });
+}
+
+/** Errors of a tree: ERROR and MISSING nodes, and the bytes within ERROR nodes. */
+export interface Errors {
+  readonly count: number;
+  readonly bytes: number;
+  /** The line of the first, from 1; 0 without one. */
+  readonly line: number;
+}
+
+export function errorsOf(tree: Parser.Tree): Errors {
+  let count = 0;
+  let bytes = 0;
+  let line = 0;
+  const pending = [tree.rootNode];
+  for (let node = pending.pop(); node; node = pending.pop()) {
+    if (!node.isMissing && !node.isError) {
+      if (node.hasError) pending.push(...node.children.toReversed());
+      continue;
+    }
+    count++;
+    bytes += node.endIndex - node.startIndex;
+    if (line === 0) line = node.startPosition.row + 1;
+  }
+  return { count, bytes, line };
+}

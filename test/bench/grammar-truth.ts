@@ -1,0 +1,254 @@
+import { readSource } from "@kernel-hotpatch/server/syntax/source-text";
+import type Parser from "tree-sitter";
+import type { Parse } from "./grammar-parsers.js";
+
+/** How many of the compiler's facts the tree knows, and examples of those it does not. */
+export interface Share {
+  /** Found as they are written. */
+  exact: number;
+  /** Made by a macro, and found as the macro's node at that line. */
+  macro: number;
+  missing: number;
+  readonly examples: string[];
+}
+
+export interface TruthResult {
+  objects: number;
+  readonly functions: Share;
+  /** Of the functions found as written: those whose closing brace is a line the compiler gave code to. */
+  readonly ends: Share;
+  readonly members: Share;
+  /** Called symbols of the objects' relocations whose name is written in the source with a `(` behind it. */
+  readonly calls: Share;
+}
+
+interface Place {
+  readonly name: string;
+  readonly file: string;
+  readonly line: number;
+}
+
+/** What DWARF says of one object. */
+interface ObjectFacts {
+  readonly source: string;
+  readonly functions: Place[];
+  readonly members: Place[];
+  readonly codeLines: ReadonlySet<number>;
+  readonly called: ReadonlySet<string>;
+}
+
+/** Holds trees against compiled objects: DWARF's functions, lines and members, and the relocations' callees. */
+export async function measureTruth(
+  parse: Parse,
+  tree: string,
+  objects: readonly string[],
+): Promise<TruthResult> {
+  const share = (): Share => ({ exact: 0, macro: 0, missing: 0, examples: [] });
+  const result: TruthResult = {
+    objects: 0,
+    functions: share(),
+    ends: share(),
+    members: share(),
+    calls: share(),
+  };
+  const outlines = new Map<string, Promise<Outline>>();
+  const outline = (file: string): Promise<Outline> => {
+    const known = outlines.get(file) ?? readSource(file).then((text) => outlineOf(parse, text));
+    outlines.set(file, known);
+    return known;
+  };
+  const seen = new Set<string>();
+  for (const object of objects) {
+    const facts = await factsOf(object);
+    if (!facts?.source.startsWith(`${tree}/`)) continue;
+    result.objects++;
+    const own = await outline(facts.source);
+    for (const fact of facts.functions) {
+      if (!fact.file.startsWith(`${tree}/`) || !isNew(seen, "f", fact)) continue;
+      const there = await outline(fact.file);
+      const exact = there.functions.get(`${fact.name} ${fact.line}`);
+      count(result.functions, fact, exact !== undefined, there.macroLines.has(fact.line));
+      if (exact && fact.file === facts.source) {
+        count(result.ends, { ...fact, line: exact.end }, facts.codeLines.has(exact.end), false);
+      }
+    }
+    for (const fact of facts.members) {
+      if (!fact.file.startsWith(`${tree}/`) || !isNew(seen, "m", fact)) continue;
+      const there = await outline(fact.file);
+      count(
+        result.members,
+        fact,
+        there.members.has(`${fact.name} ${fact.line}`),
+        there.macroLines.has(fact.line),
+      );
+    }
+    for (const name of facts.called) {
+      const fact = { name, file: facts.source, line: 0 };
+      if (own.written.has(name)) count(result.calls, fact, own.calls.has(name), own.macroNames.has(name));
+    }
+  }
+  return result;
+}
+
+function isNew(seen: Set<string>, kind: string, { name, file, line }: Place): boolean {
+  const key = `${kind} ${name} ${file} ${line}`;
+  if (seen.has(key)) return false;
+  seen.add(key);
+  return true;
+}
+
+function count(share: Share, { name, file, line }: Place, exact: boolean, macro: boolean): void {
+  if (exact) share.exact++;
+  else if (macro) share.macro++;
+  else {
+    share.missing++;
+    share.examples.push(`${file}:${line} ${name}`);
+  }
+}
+
+/** What a tree says of a file. */
+interface Outline {
+  /** `name line-of-the-name` to the lines of the whole definition. */
+  readonly functions: ReadonlyMap<string, { start: number; end: number }>;
+  readonly members: ReadonlySet<string>;
+  readonly calls: ReadonlySet<string>;
+  /** Lines covered by the use of a macro that defines or declares something. */
+  readonly macroLines: ReadonlySet<number>;
+  readonly macroNames: ReadonlySet<string>;
+  /** Names written with a `(` behind them, outside comments, strings, directives and declarations. */
+  readonly written: ReadonlySet<string>;
+}
+
+const MACRO_NODES = new Set([
+  "macro_function_definition",
+  "macro_declaration",
+  "macro_statement",
+  "macro_field",
+  "field_group",
+]);
+
+function outlineOf(parse: Parse, text: string): Outline {
+  const functions = new Map<string, { start: number; end: number }>();
+  const members = new Set<string>();
+  const calls = new Set<string>();
+  const macroLines = new Set<number>();
+  const macroNames = new Set<string>();
+  const written = new Set<string>();
+  const blanked: [number, number][] = [];
+  const cover = (node: Parser.SyntaxNode): void => {
+    for (let row = node.startPosition.row; row <= node.endPosition.row; row++) macroLines.add(row + 1);
+  };
+  const pending = [parse(text).rootNode];
+  for (let node = pending.pop(); node; node = pending.pop()) {
+    const { type } = node;
+    if (type === "function_definition") {
+      const name = declaredName(node.childForFieldName("declarator"));
+      if (name) {
+        functions.set(`${name.text} ${name.startPosition.row + 1}`, {
+          start: node.startPosition.row + 1,
+          end: node.endPosition.row + 1,
+        });
+        if (name.type !== "identifier") cover(node);
+      }
+    } else if (type === "field_declaration") {
+      for (const child of node.children) {
+        const name = declaredName(child);
+        if (name) members.add(`${name.text} ${name.startPosition.row + 1}`);
+      }
+    } else if (type === "call_expression") {
+      const callee = node.childForFieldName("function");
+      if (callee) calls.add(callee.text);
+    } else if (MACRO_NODES.has(type)) {
+      const name = node.childForFieldName("name");
+      if (name) macroNames.add(name.text);
+      // A macro that is given a body defines at its head; the body is code as any other.
+      const body = node.childForFieldName("body");
+      if (type === "macro_function_definition" && body) {
+        for (let row = node.startPosition.row; row <= body.startPosition.row; row++) macroLines.add(row + 1);
+      } else if (type !== "macro_statement" || !body) cover(node);
+    } else if (type === "expression_statement" && node.parent?.type !== "compound_statement") {
+      // MODULE_LICENSE(…); module_init(…): calls outside functions are uses of macros.
+      cover(node);
+    } else if (
+      type === "comment" ||
+      type === "string_literal" ||
+      type.startsWith("preproc_arg") ||
+      type === "preproc_line" ||
+      type === "preproc_skipped" ||
+      type === "preproc_params" ||
+      type === "function_declarator"
+    ) {
+      blanked.push([
+        node.startIndex,
+        type === "function_declarator"
+          ? (node.childForFieldName("parameters")?.startIndex ?? node.startIndex) + 1
+          : node.endIndex,
+      ]);
+    }
+    pending.push(...node.namedChildren);
+  }
+  let rest = text;
+  for (const [start, end] of blanked)
+    rest = `${rest.slice(0, start)}${" ".repeat(end - start)}${rest.slice(end)}`;
+  for (const [, name] of rest.matchAll(/\b([A-Za-z_]\w*)\s*\(/g)) if (name) written.add(name);
+  return { functions, members, calls, macroLines, macroNames, written };
+}
+
+function declaredName(node: Parser.SyntaxNode | null): Parser.SyntaxNode | undefined {
+  for (let at = node; at; ) {
+    if (at.type === "identifier" || at.type === "field_identifier") return at;
+    at =
+      at.childForFieldName("declarator") ??
+      (at.type === "parenthesized_declarator" ? (at.namedChild(0) ?? null) : null);
+  }
+  return undefined;
+}
+
+/** Reads an object with llvm-dwarfdump and readelf; undefined for one without debug information. */
+async function factsOf(object: string): Promise<ObjectFacts | undefined> {
+  const [info, lines, relocations] = await Promise.all([
+    output("llvm-dwarfdump", ["--debug-info", object]),
+    output("llvm-dwarfdump", ["--debug-line", object]),
+    output("readelf", ["--relocs", "--wide", object]),
+  ]);
+  const source = /DW_TAG_compile_unit[\s\S]*?DW_AT_name\t\("([^"]+)"\)/.exec(info)?.[1];
+  if (!source) return undefined;
+  const functions: Place[] = [];
+  const members: Place[] = [];
+  for (const entry of info.split(/\n\n/)) {
+    const isFunction = entry.includes("DW_TAG_subprogram");
+    if (!isFunction && !entry.includes("DW_TAG_member")) continue;
+    const name = /DW_AT_name\t\("([^"]*)"\)/.exec(entry)?.[1];
+    const file = /DW_AT_decl_file\t\("([^"]*)"\)/.exec(entry)?.[1];
+    const line = Number(/DW_AT_decl_line\t\((\d+)\)/.exec(entry)?.[1]);
+    if (!name || !file || !line) continue;
+    if (!isFunction) members.push({ name, file, line });
+    else if (/DW_AT_low_pc|DW_AT_inline|DW_AT_ranges/.test(entry)) functions.push({ name, file, line });
+  }
+  const called = new Set<string>();
+  for (const [, name] of relocations.matchAll(/R_X86_64_PLT32\s+\S+\s+([A-Za-z_]\w*) [-+]/g))
+    if (name) called.add(name);
+  return { source, functions, members, codeLines: codeLines(lines, source), called };
+}
+
+function codeLines(dump: string, source: string): Set<number> {
+  const name = source.split("/").at(-1);
+  const files = [...dump.matchAll(/file_names\[\s*(\d+)\]:\s*\n\s*name: "([^"]+)"/g)]
+    .filter(([, , file]) => file === name)
+    .map(([, index]) => index);
+  const own = new Set(files);
+  const found = new Set<number>();
+  for (const [, line, file] of dump.matchAll(/^0x[0-9a-f]+\s+(\d+)\s+\d+\s+(\d+)/gm)) {
+    if (own.has(file)) found.add(Number(line));
+  }
+  return found;
+}
+
+async function output(program: string, args: readonly string[]): Promise<string> {
+  const { spawn } = await import("node:child_process");
+  const child = spawn(program, args, { stdio: ["ignore", "pipe", "ignore"] });
+  let text = "";
+  child.stdout.setEncoding("utf8");
+  for await (const chunk of child.stdout) text += chunk;
+  return text;
+}
