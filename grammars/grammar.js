@@ -233,6 +233,16 @@ export default grammar(C, {
     parenthesized_type_declarator: ($) => parenthesized($._type_declarator),
     abstract_parenthesized_declarator: ($) => prec(1, seq("(", $._abstract_declarator, ")")),
 
+    // `(f(x)) - 1` is no cast to a function.
+    abstract_function_declarator: ($) =>
+      prec.dynamic(
+        -2,
+        prec(
+          1,
+          seq(field("declarator", optional($._abstract_declarator)), field("parameters", $.parameter_list)),
+        ),
+      ),
+
     ...pointerDeclarators(),
 
     // `int f(void) __releases(lock)`, in definitions, declarations, struct members and typedefs.

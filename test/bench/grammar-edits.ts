@@ -1,35 +1,34 @@
+import { setImmediate } from "node:timers/promises";
 import { editBetween } from "@kernel-hotpatch/server/syntax/edit";
-import type Parser from "tree-sitter";
-import type { Parse } from "./grammar-parsers.js";
+import type { Engine, SyntaxTree } from "@kernel-hotpatch/server/syntax/tree";
 
-/** Milliseconds to parse a text again after one keystroke in it, `rounds` times at places spread over it. */
-export function keystrokes(parse: Parse, text: string, rounds: number): number[] {
+/**
+ * Milliseconds to parse a text again after each of `count` keystrokes, half of them typed at places spread over it and
+ * half taken back.
+ */
+export async function keystrokes(engine: Engine, text: string, count: number): Promise<number[]> {
   const spent: number[] = [];
-  let tree = parse(text);
-  for (let round = 0; round < rounds; round++) {
-    const at = Math.floor((text.length * (round + 0.5)) / rounds);
+  let tree = engine.parse(text);
+  const retype = (before: string, after: string): SyntaxTree => {
+    const edit = editBetween(before, after);
+    if (!edit) return tree;
+    const start = performance.now();
+    tree.edit(edit);
+    const next = engine.parse(after, tree);
+    spent.push(performance.now() - start);
+    tree.free();
+    return next;
+  };
+  for (let round = 0; round < count / 2; round++) {
+    const at = Math.floor((text.length * ((round % 250) + 0.5)) / 250);
     const typed = `${text.slice(0, at)}x${text.slice(at)}`;
-    [tree] = retype(parse, tree, text, typed, spent);
-    // … and taken back, which is a keystroke as well.
-    [tree] = retype(parse, tree, typed, text, spent);
+    tree = retype(text, typed);
+    tree = retype(typed, text);
+    // An editor is idle between keystrokes.
+    await setImmediate();
   }
+  tree.free();
   return spent;
-}
-
-function retype(
-  parse: Parse,
-  tree: Parser.Tree,
-  before: string,
-  after: string,
-  spent: number[],
-): [Parser.Tree] {
-  const edit = editBetween(before, after);
-  if (!edit) return [tree];
-  const start = performance.now();
-  tree.edit(edit);
-  const next = parse(after, tree);
-  spent.push(performance.now() - start);
-  return [next];
 }
 
 /** The value that `share` of the numbers do not exceed. */

@@ -119,7 +119,16 @@ function nextMeeting(
   return [left.length, right.length];
 }
 
+/** Arguments that only macros take. */
+const MACRO_ARGUMENTS = new Set([
+  "type_descriptor",
+  "parameter_declaration",
+  "declaration",
+  "initializer_list",
+]);
+
 function hasDialect(node: Parser.SyntaxNode): boolean {
+  if (node.parent?.type === "argument_list" && MACRO_ARGUMENTS.has(node.type)) return true;
   return DIALECT.has(node.type) || node.namedChildren.some(hasDialect);
 }
 

@@ -10,7 +10,7 @@ export interface Parsers {
 
 export type Parse = (text: string, previous?: Parser.Tree) => Parser.Tree;
 
-const CHUNK = 32 * 1024;
+const CHUNK = 4 * 1024;
 
 /** Both grammars on the same native engine, fed the same way. */
 export function createParsers(): Parsers {

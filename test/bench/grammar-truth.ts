@@ -15,8 +15,8 @@ export interface Share {
 export interface TruthResult {
   objects: number;
   readonly functions: Share;
-  /** Of the functions found as written: those whose closing brace is a line the compiler gave code to. */
-  readonly ends: Share;
+  /** Lines of the sources that the compiler made code of: within the lines of a definition? */
+  readonly lines: Share;
   readonly members: Share;
   /** Called symbols of the objects' relocations whose name is written in the source with a `(` behind it. */
   readonly calls: Share;
@@ -47,7 +47,7 @@ export async function measureTruth(
   const result: TruthResult = {
     objects: 0,
     functions: share(),
-    ends: share(),
+    lines: share(),
     members: share(),
     calls: share(),
   };
@@ -66,11 +66,17 @@ export async function measureTruth(
     for (const fact of facts.functions) {
       if (!fact.file.startsWith(`${tree}/`) || !isNew(seen, "f", fact)) continue;
       const there = await outline(fact.file);
-      const exact = there.functions.get(`${fact.name} ${fact.line}`);
-      count(result.functions, fact, exact !== undefined, there.macroLines.has(fact.line));
-      if (exact && fact.file === facts.source) {
-        count(result.ends, { ...fact, line: exact.end }, facts.codeLines.has(exact.end), false);
-      }
+      count(
+        result.functions,
+        fact,
+        there.functions.has(`${fact.name} ${fact.line}`),
+        there.macroLines.has(fact.line),
+      );
+    }
+    for (const line of facts.codeLines) {
+      const fact = { name: "code", file: facts.source, line };
+      if (isNew(seen, "l", fact))
+        count(result.lines, fact, own.bodyLines.has(line), own.macroLines.has(line));
     }
     for (const fact of facts.members) {
       if (!fact.file.startsWith(`${tree}/`) || !isNew(seen, "m", fact)) continue;
@@ -108,8 +114,10 @@ function count(share: Share, { name, file, line }: Place, exact: boolean, macro:
 
 /** What a tree says of a file. */
 interface Outline {
-  /** `name line-of-the-name` to the lines of the whole definition. */
-  readonly functions: ReadonlyMap<string, { start: number; end: number }>;
+  /** `name line-of-the-name` of every definition that is not within another's body. */
+  readonly functions: ReadonlySet<string>;
+  /** Lines from a definition's first to its closing brace. */
+  readonly bodyLines: ReadonlySet<number>;
   readonly members: ReadonlySet<string>;
   readonly calls: ReadonlySet<string>;
   /** Lines covered by the use of a macro that defines or declares something. */
@@ -128,7 +136,8 @@ const MACRO_NODES = new Set([
 ]);
 
 function outlineOf(parse: Parse, text: string): Outline {
-  const functions = new Map<string, { start: number; end: number }>();
+  const functions = new Set<string>();
+  const bodyLines = new Set<number>();
   const members = new Set<string>();
   const calls = new Set<string>();
   const macroLines = new Set<number>();
@@ -143,12 +152,9 @@ function outlineOf(parse: Parse, text: string): Outline {
     const { type } = node;
     if (type === "function_definition") {
       const name = declaredName(node.childForFieldName("declarator"));
-      if (name) {
-        functions.set(`${name.text} ${name.startPosition.row + 1}`, {
-          start: node.startPosition.row + 1,
-          end: node.endPosition.row + 1,
-        });
-        if (name.type !== "identifier") cover(node);
+      if (name && !isWithinBody(node)) {
+        functions.add(`${name.text} ${name.startPosition.row + 1}`);
+        for (let row = node.startPosition.row; row <= node.endPosition.row; row++) bodyLines.add(row + 1);
       }
     } else if (type === "field_declaration") {
       for (const child of node.children) {
@@ -165,6 +171,7 @@ function outlineOf(parse: Parse, text: string): Outline {
       const body = node.childForFieldName("body");
       if (type === "macro_function_definition" && body) {
         for (let row = node.startPosition.row; row <= body.startPosition.row; row++) macroLines.add(row + 1);
+        for (let row = body.startPosition.row; row <= body.endPosition.row; row++) bodyLines.add(row + 1);
       } else if (type !== "macro_statement" || !body) cover(node);
     } else if (type === "expression_statement" && node.parent?.type !== "compound_statement") {
       // MODULE_LICENSE(…); module_init(…): calls outside functions are uses of macros.
@@ -191,7 +198,12 @@ function outlineOf(parse: Parse, text: string): Outline {
   for (const [start, end] of blanked)
     rest = `${rest.slice(0, start)}${" ".repeat(end - start)}${rest.slice(end)}`;
   for (const [, name] of rest.matchAll(/\b([A-Za-z_]\w*)\s*\(/g)) if (name) written.add(name);
-  return { functions, members, calls, macroLines, macroNames, written };
+  return { functions, bodyLines, members, calls, macroLines, macroNames, written };
+}
+
+function isWithinBody(node: Parser.SyntaxNode): boolean {
+  for (let at = node.parent; at; at = at.parent) if (at.type === "compound_statement") return true;
+  return false;
 }
 
 function declaredName(node: Parser.SyntaxNode | null): Parser.SyntaxNode | undefined {

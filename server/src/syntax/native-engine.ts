@@ -1,11 +1,13 @@
+import { setFlagsFromString } from "node:v8";
+import { runInNewContext } from "node:vm";
 import Parser from "tree-sitter";
 import { loadLanguage } from "tree-sitter-kernel-c";
 import { refuseTooLong } from "./engine.js";
 import type { Engine, SyntaxNode, SyntaxQuery, SyntaxTree } from "./tree.js";
 
 /**
- * The engine on npm's native `tree-sitter`. Its trees are freed by the garbage collector, which is not told how large
- * they are; `free` therefore only forgets the tree, and memory stays level because nothing else holds it.
+ * The engine on npm's native `tree-sitter`. Its trees are freed by the garbage collector: `free` only forgets the tree,
+ * and the collector is called often enough (see {@link createCollection}).
  * @throws Error where no native build is present or loads
  */
 export function createNativeEngine(): Engine {
@@ -13,14 +15,15 @@ export function createNativeEngine(): Engine {
   const parser = new Parser();
   parser.setLanguage(language);
   const trees = new WeakMap<SyntaxTree, Parser.Tree>();
+  const countParsed = createCollection();
 
   return {
     kind: "native",
     parse(text, previous) {
       refuseTooLong(text);
       const old = previous && trees.get(previous);
-      // The engine copies the text piece by piece; its default piece is too small for one call.
       const tree = parser.parse((index) => text.slice(index, index + CHUNK), old, { bufferSize: CHUNK });
+      countParsed(old ? text.length * REPARSE_SHARE : text.length);
       const held = hold(tree);
       trees.set(held, tree);
       return held;
@@ -35,8 +38,29 @@ export function createNativeEngine(): Engine {
   };
 }
 
-/** UTF-16 units handed to the engine at a time. */
-const CHUNK = 32 * 1024;
+/** UTF-16 units handed to the engine at a time: small, for a re-parse reads only a little here and there. */
+const CHUNK = 4 * 1024;
+
+/** UTF-16 units parsed between two collections: some tens of megabytes of trees. */
+const UNITS_BETWEEN_COLLECTIONS = 16 * 1024 * 1024;
+/** What a re-parse leaves behind, as a share of a whole parse. */
+const REPARSE_SHARE = 1 / 4;
+
+/**
+ * Trees are held by small objects of JavaScript, so the collector sees no need to run while they fill the memory. It is
+ * called when enough has been parsed.
+ */
+function createCollection(): (units: number) => void {
+  setFlagsFromString("--expose-gc");
+  const collect: () => void = runInNewContext("gc");
+  let units = 0;
+  return (parsed) => {
+    units += parsed;
+    if (units < UNITS_BETWEEN_COLLECTIONS) return;
+    units = 0;
+    collect();
+  };
+}
 
 function hold(tree: Parser.Tree): SyntaxTree {
   let held: Parser.Tree | undefined = tree;
