@@ -767,7 +767,18 @@ export default grammar(C, {
       seq(field("function", alias($._string_call_behind, $.identifier)), field("arguments", $.argument_list)),
 
     // C's rule, with a token that is never found: by it the scanner knows that a '#' here is only a character.
-    string_literal: ($, original) => choice(original, seq('"', $._in_string)),
+    string_literal: ($) =>
+      seq(
+        choice('L"', 'u"', 'U"', 'u8"', '"'),
+        repeat(
+          choice(
+            alias(token.immediate(prec(1, /[^\\"\n]+/)), $.string_content),
+            $.escape_sequence,
+            $._in_string,
+          ),
+        ),
+        '"',
+      ),
 
     // ---------------------------------------------------------------- Initialisers and enumerators
 

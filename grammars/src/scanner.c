@@ -136,6 +136,11 @@ static bool is_upper(const Word *w) {
   return letter && w->length > 1;
 }
 
+// FOO_BAR_xxx
+static bool begins_upper(const Word *w) {
+  return w->text[0] >= 'A' && w->text[0] <= 'Z' && ((w->text[1] >= 'A' && w->text[1] <= 'Z') || w->text[1] == '_');
+}
+
 // __foo: the look of an annotation, unless it is a type of that look
 static bool is_dunder(const Word *w) {
   if (w->text[0] != '_' || w->text[1] != '_') return false;
@@ -379,6 +384,7 @@ typedef struct {
   bool whole;      // every branch holds whole items and nothing around it completes one
   bool code;       // the first branch holds more than directives
   bool first_whole;
+  bool prose;      // a number with a word behind it: no C, but English
 } Branches;
 
 enum Last { L_NONE, L_SEMICOLON, L_BRACE, L_COLON, L_PAREN, L_COMMA, L_WORD, L_ELSE, L_OTHER };
@@ -386,7 +392,8 @@ enum Last { L_NONE, L_SEMICOLON, L_BRACE, L_COLON, L_PAREN, L_COMMA, L_WORD, L_E
 // Reads the conditional whose condition has just been passed and judges its branches. `list`: the items are
 // elements of a list, else statements, declarations or members.
 static Branches judge_branches(TSLexer *lexer, bool list) {
-  Branches result = {true, false, true};
+  Branches result = {true, false, true, false};
+  bool number = false;
   int round = 0, square = 0, curly = 0;
   enum Last last = L_NONE;
   bool first_branch = true, start = true, item_start = true, head_control = false, line_start = true;
@@ -461,8 +468,16 @@ static Branches judge_branches(TSLexer *lexer, bool list) {
       last = L_OTHER; start = item_start = false;
       continue;
     }
+    if (is_digit(c)) {
+      while (is_word_part(lexer->lookahead)) next(lexer);
+      number = true;
+      last = L_OTHER; start = item_start = false;
+      continue;
+    }
     if (is_word_start(c)) {
       read_word(lexer, &w);
+      if (number && first_branch && w.text[0] >= 'a') result.prose = true;
+      number = false;
       bool is_else = strcmp(w.text, "else") == 0;
       if (start && is_else) bad = true;
       if (item_start && round == 0 && square == 0) {
@@ -474,6 +489,7 @@ static Branches judge_branches(TSLexer *lexer, bool list) {
       start = false;
       continue;
     }
+    number = false;
     next(lexer);
     enum Last now = L_OTHER;
     switch (c) {
@@ -535,10 +551,10 @@ static bool scan_if(Scanner *s, TSLexer *lexer, const bool *valid, enum Directiv
 
   bool items = valid[PP_IF], list = valid[PP_IF_LIST];
   bool other = is_other_language(&name), cplusplus = strcmp(name.text, "__cplusplus") == 0;
-  Branches branches = {false, true, false};
+  Branches branches = {false, true, false, false};
   if (items || list) branches = judge_branches(lexer, list && !items);
   if (items && list && !branches.whole) list = false;
-  bool skip_first = (zero && !branches.first_whole) || (cplusplus && !negated && !branches.whole)
+  bool skip_first = ((zero || branches.prose) && !branches.first_whole) || (cplusplus && !negated && !branches.whole)
     || (other && !negated && branches.code);
   if (skip_first) {
     push(s, SKIP);
@@ -707,12 +723,13 @@ static bool brace_opens_initializer(TSLexer *lexer) {
 static bool scan_name(TSLexer *lexer, const bool *valid, bool newline_before, unsigned column) {
   Word name;
   bool statement = valid[MACRO_STATEMENT];
-  if (statement && !newline_before) column = lexer->get_column(lexer);
   read_word(lexer, &name);
   if (lexer->lookahead > 127) return false;  // an identifier beyond ASCII
   lexer->mark_end(lexer);
   unsigned class = classify(&name);
   if (class & C_RESERVED) return false;
+  // Asking for the column makes the engine read its line again: only where it may matter.
+  if (statement && !newline_before && !valid[TYPE_WORD]) column = lexer->get_column(lexer) - name.length;
   bool upper = is_upper(&name), dunder = is_dunder(&name);
   bool known = class & C_ANNOTATION, known_call = class & C_ANNOTATION_CALL;
   bool in_arguments = valid[TYPE_WORD];
@@ -764,7 +781,7 @@ static bool scan_name(TSLexer *lexer, const bool *valid, bool newline_before, un
         if (c == '{' && column > 0 && valid[MACRO_WORD_BODY] && !in_arguments) return accept(lexer, MACRO_WORD_BODY);
         if ((c == '}' || c == 0) && gap.newline && (upper || (class & C_WORD))) return accept(lexer, MACRO_WORD);
       }
-      if (valid[MACRO_WORD] && !statement && ((class & C_WORD) || (upper && c == '}'))) return accept(lexer, MACRO_WORD);
+      if (valid[MACRO_WORD] && !statement && ((class & C_WORD) || ((upper || dunder) && (c == '}' || c == ';')))) return accept(lexer, MACRO_WORD);
       if (valid[MACRO_ELEMENT] && upper && c == '&' && gap.column > 0) {
         // RCU_OPS &other_ops
         next(lexer);
@@ -819,6 +836,12 @@ static bool scan_name(TSLexer *lexer, const bool *valid, bool newline_before, un
         if (!(g.class & C_RESERVED) && !looks_annotation(&g.word, g.class) && !telling) return accept(lexer, ANNOTATION_BEFORE);
         if (!(g.class & C_RESERVED) && (is_word_start(g.after) || g.after == '*')) return accept(lexer, ANNOTATION_BEFORE);
         if ((g.class & C_QUALIFIER) && !telling) return accept(lexer, ANNOTATION_BEFORE);
+      } else if ((upper || dunder) && f.after == '(' && (f.class & C_ANNOTATION_CALL)) {
+        // INLINE __printf(1, 2) int
+        if (skip_parens(lexer).matched && is_word_start(skip_gap(lexer).next)) {
+          Follower g = read_follower(lexer);
+          if (g.class & C_TYPE) return accept(lexer, ANNOTATION_BEFORE);
+        }
       } else if ((upper || dunder) && f.after == '*' && name_follows && !in_arguments && !looks_annotation(&f.word, f.class)) {
         return accept(lexer, ANNOTATION_BEFORE);
       }
@@ -828,9 +851,10 @@ static bool scan_name(TSLexer *lexer, const bool *valid, bool newline_before, un
       if (name_follows && (f.after == ',' || f.after == ')' || f.after == '[' || f.after == ';' || f.after == '='))
         return accept(lexer, TYPE_WORD);
     }
-    if (statement && gap.newline && upper) {
+    if (statement && gap.newline && begins_upper(&name)) {
       if (f.class & C_CONTROL) return accept(lexer, MACRO_WORD);
-      if (f.after == '(' && (is_upper(&f.word) || (in_arguments && is_dunder(&f.word)))) return accept(lexer, MACRO_WORD);
+      if (is_upper(&f.word) && (f.after == '(' || is_word_start(f.after))) return accept(lexer, MACRO_WORD);
+      if (f.after == '(' && in_arguments && is_dunder(&f.word)) return accept(lexer, MACRO_WORD);
     }
     if (valid[MACRO_ELEMENT] && (gap.newline || (upper && is_upper(&f.word))) && (name_follows || (f.class & C_KEYWORD))) return accept(lexer, MACRO_ELEMENT);
     return false;
@@ -877,6 +901,7 @@ static bool scan_name(TSLexer *lexer, const bool *valid, bool newline_before, un
   f.after = 0;
   f.word.text[0] = 0;
   if (word) f = read_follower(lexer);
+  if (valid[STRING_CALL] && !statement && upper && word && ends_in_string(lexer, f.after)) return accept(lexer, STRING_CALL);
   bool annotation_follows = word && ((f.class & (C_ATTRIBUTE | C_ANNOTATION | C_ANNOTATION_CALL)) != 0);
 
   if (valid[ANNOTATION_CALL_BEHIND]) {
@@ -886,7 +911,7 @@ static bool scan_name(TSLexer *lexer, const bool *valid, bool newline_before, un
   if (valid[ANNOTATION_CALL_AFTER]) {
     if (known_call && (word || c == '*' || c == ';' || c == '=' || c == ',' || c == ')')) return accept(lexer, ANNOTATION_CALL_AFTER);
     bool takes_type = (p.first_class & (C_TYPE | C_QUALIFIER)) || p.empty;
-    if ((c == '*' || (word && !annotation_follows && !(f.class & (C_CONTROL | C_KEYWORD)))) && !takes_type)
+    if ((c == '*' || (word && !annotation_follows && !(f.class & C_RESERVED))) && !takes_type)
       return accept(lexer, ANNOTATION_CALL_AFTER);
     return false;
   }

@@ -8,9 +8,7 @@ export interface Parsers {
   readonly plain: Parse;
 }
 
-export type Parse = (text: string, previous?: Parser.Tree) => Parser.Tree;
-
-const CHUNK = 4 * 1024;
+export type Parse = (text: string) => Parser.Tree;
 
 /** Both grammars on the same native engine, fed the same way. */
 export function createParsers(): Parsers {
@@ -20,8 +18,9 @@ export function createParsers(): Parsers {
 function parse(language: Parser.Language): Parse {
   const parser = new Parser();
   parser.setLanguage(language);
-  return (text, previous) =>
-    parser.parse((index: number) => text.slice(index, index + CHUNK), previous, { bufferSize: CHUNK });
+  // The whole text in one piece: a piece that ends in the midst of a look ahead is fetched again and again.
+  return (text) =>
+    parser.parse((index: number) => text.slice(index), undefined, { bufferSize: text.length + 1 });
 }
 
 /** Errors of a tree: ERROR and MISSING nodes, and the bytes within ERROR nodes. */

@@ -85,7 +85,7 @@ export async function measureTruth(
         result.members,
         fact,
         there.members.has(`${fact.name} ${fact.line}`),
-        there.macroLines.has(fact.line),
+        there.macroLines.has(fact.line) || there.memberLines.has(fact.line),
       );
     }
     for (const name of facts.called) {
@@ -119,6 +119,8 @@ interface Outline {
   /** Lines from a definition's first to its closing brace. */
   readonly bodyLines: ReadonlySet<number>;
   readonly members: ReadonlySet<string>;
+  /** Lines on which a member is declared by any name, or a macro is called that may declare one. */
+  readonly memberLines: ReadonlySet<number>;
   readonly calls: ReadonlySet<string>;
   /** Lines covered by the use of a macro that defines or declares something. */
   readonly macroLines: ReadonlySet<number>;
@@ -133,12 +135,15 @@ const MACRO_NODES = new Set([
   "macro_statement",
   "macro_field",
   "field_group",
+  "type_macro",
+  "macro_type_specifier",
 ]);
 
 function outlineOf(parse: Parse, text: string): Outline {
   const functions = new Set<string>();
   const bodyLines = new Set<number>();
   const members = new Set<string>();
+  const memberLines = new Set<number>();
   const calls = new Set<string>();
   const macroLines = new Set<number>();
   const macroNames = new Set<string>();
@@ -154,16 +159,24 @@ function outlineOf(parse: Parse, text: string): Outline {
       const name = declaredName(node.childForFieldName("declarator"));
       if (name && !isWithinBody(node)) {
         functions.add(`${name.text} ${name.startPosition.row + 1}`);
+        // A definition by another name than the compiler's: the preprocessor renamed it.
+        macroLines.add(name.startPosition.row + 1);
         for (let row = node.startPosition.row; row <= node.endPosition.row; row++) bodyLines.add(row + 1);
       }
     } else if (type === "field_declaration") {
       for (const child of node.children) {
         const name = declaredName(child);
-        if (name) members.add(`${name.text} ${name.startPosition.row + 1}`);
+        if (!name) continue;
+        members.add(`${name.text} ${name.startPosition.row + 1}`);
+        memberLines.add(name.startPosition.row + 1);
       }
     } else if (type === "call_expression") {
       const callee = node.childForFieldName("function");
-      if (callee) calls.add(callee.text);
+      if (callee) {
+        calls.add(callee.text);
+        // A macro whose expansion declares a struct, or a member the preprocessor renamed.
+        for (let row = node.startPosition.row; row <= node.endPosition.row; row++) memberLines.add(row + 1);
+      }
     } else if (MACRO_NODES.has(type)) {
       const name = node.childForFieldName("name");
       if (name) macroNames.add(name.text);
@@ -198,7 +211,7 @@ function outlineOf(parse: Parse, text: string): Outline {
   for (const [start, end] of blanked)
     rest = `${rest.slice(0, start)}${" ".repeat(end - start)}${rest.slice(end)}`;
   for (const [, name] of rest.matchAll(/\b([A-Za-z_]\w*)\s*\(/g)) if (name) written.add(name);
-  return { functions, bodyLines, members, calls, macroLines, macroNames, written };
+  return { functions, bodyLines, members, memberLines, calls, macroLines, macroNames, written };
 }
 
 function isWithinBody(node: Parser.SyntaxNode): boolean {
@@ -225,6 +238,8 @@ async function factsOf(object: string): Promise<ObjectFacts | undefined> {
   ]);
   const source = /DW_TAG_compile_unit[\s\S]*?DW_AT_name\t\("([^"]+)"\)/.exec(info)?.[1];
   if (!source) return undefined;
+  // Objects linked of several have several tables of files; their parts are compared by themselves.
+  if (info.split("DW_TAG_compile_unit").length !== 2) return undefined;
   const functions: Place[] = [];
   const members: Place[] = [];
   for (const entry of info.split(/\n\n/)) {

@@ -22,7 +22,8 @@ export function createNativeEngine(): Engine {
     parse(text, previous) {
       refuseTooLong(text);
       const old = previous && trees.get(previous);
-      const tree = parser.parse((index) => text.slice(index, index + CHUNK), old, { bufferSize: CHUNK });
+      const piece = old ? REPARSE_PIECE : text.length + 1;
+      const tree = parser.parse((index) => text.slice(index, index + piece), old, { bufferSize: piece });
       countParsed(old ? text.length * REPARSE_SHARE : text.length);
       const held = hold(tree);
       trees.set(held, tree);
@@ -38,8 +39,11 @@ export function createNativeEngine(): Engine {
   };
 }
 
-/** UTF-16 units handed to the engine at a time: small, for a re-parse reads only a little here and there. */
-const CHUNK = 4 * 1024;
+/**
+ * UTF-16 units handed to the engine at a time when a text is parsed again: it reads a little here and there. A new text
+ * goes in one piece, for the grammar looks ahead and would have pieces fetched again.
+ */
+const REPARSE_PIECE = 4 * 1024;
 
 /** UTF-16 units parsed between two collections: some tens of megabytes of trees. */
 const UNITS_BETWEEN_COLLECTIONS = 16 * 1024 * 1024;

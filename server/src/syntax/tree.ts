@@ -22,6 +22,8 @@ export interface SyntaxNode {
   readonly children: readonly SyntaxNode[];
   readonly namedChildren: readonly SyntaxNode[];
   childForFieldName(name: string): SyntaxNode | null;
+  /** The tree below as an S-expression with the names of the fields. */
+  toString(): string;
   descendantForIndex(start: number, end?: number): SyntaxNode | null;
 }
 
