@@ -940,7 +940,7 @@ static bool scan_name(TSLexer *lexer, const bool *valid, bool newline_before, un
       if (!is_word_start(lexer->lookahead)) return false;
       return accept(lexer, MACRO_ELEMENT);
     }
-    return ((word && !(f.class & C_RESERVED)) || c == '{' || c == '[') && accept(lexer, MACRO_ELEMENT);
+    return ((word && (!(f.class & C_RESERVED) || (f.class & C_KEYWORD))) || c == '{' || c == '[') && accept(lexer, MACRO_ELEMENT);
   }
 
   // Only modifiers so far, no type: static DEFINE_MUTEX(x); static FOO(x) { … }
