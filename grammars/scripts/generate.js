@@ -25,8 +25,8 @@ const copy = mkdtempSync(join(tmpdir(), "kernel-c-"));
 try {
   for (const name of ["grammar.js", "tree-sitter.json", "package.json"])
     cpSync(join(root, name), join(copy, name));
-  const modules = fileURLToPath(new URL("../../..", import.meta.resolve("tree-sitter-c/grammar.js")));
-  symlinkSync(join(modules, "node_modules"), join(copy, "node_modules"));
+  const modules = fileURLToPath(new URL("..", import.meta.resolve("tree-sitter-c/grammar.js")));
+  symlinkSync(modules, join(copy, "node_modules"));
   const run = spawnSync(generator, ["generate"], { cwd: copy, stdio: "inherit" });
   if (run.status !== 0) process.exit(4);
   const stale = generated.filter(
