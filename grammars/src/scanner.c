@@ -851,6 +851,8 @@ static bool scan_name(TSLexer *lexer, const bool *valid, bool newline_before, un
       if (name_follows && (f.after == ',' || f.after == ')' || f.after == '[' || f.after == ';' || f.after == '='))
         return accept(lexer, TYPE_WORD);
     }
+    // names_without_semicolon, and on the next line TRACE_EVENT(
+    if (statement && gap.newline && f.after == '(' && (f.class & C_STATEMENT)) return accept(lexer, MACRO_WORD);
     if (statement && gap.newline && begins_upper(&name)) {
       if (f.class & C_CONTROL) return accept(lexer, MACRO_WORD);
       if (is_upper(&f.word) && (f.after == '(' || is_word_start(f.after))) return accept(lexer, MACRO_WORD);
