@@ -2,7 +2,7 @@
 // installed yet; quick and silent when nothing is to be done. Exit status 3: the machine lacks something.
 import { spawnSync } from "node:child_process";
 import { existsSync, readdirSync, readFileSync, statSync } from "node:fs";
-import { delimiter, join } from "node:path";
+import { delimiter, dirname, join } from "node:path";
 import { fileURLToPath } from "node:url";
 
 const root = fileURLToPath(new URL("..", import.meta.url));
@@ -21,7 +21,7 @@ if (missingPackages().length > 0 || npmPackagesAreStale()) {
     process.exit(status ?? 1);
   }
   installDebianPackages();
-  if (npmPackagesAreStale()) perform("npm", ["ci", "--no-audit", "--no-fund"]);
+  if (npmPackagesAreStale()) perform("npm", ["ci", "--no-audit", "--no-fund"], nodeHeaders());
 }
 perform(join(root, "node_modules/.bin/tsc"), ["-b"]);
 
@@ -69,9 +69,16 @@ function npmPackagesAreStale() {
   );
 }
 
-function perform(program, arguments_) {
+/** Node's own headers, where they are installed beside it: node-gyp would fetch them from elsewhere. */
+function nodeHeaders() {
+  const prefix = join(dirname(process.execPath), "..");
+  return existsSync(join(prefix, "include/node/node.h")) ? { npm_config_nodedir: prefix } : {};
+}
+
+function perform(program, arguments_, environment = {}) {
   const { status, error } = spawnSync(program, arguments_, {
     cwd: root,
+    env: { ...process.env, ...environment },
     stdio: ["ignore", process.stderr, process.stderr],
   });
   if (error) stop(`cannot start ${program}: ${error.message}`);
