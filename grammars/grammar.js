@@ -619,7 +619,9 @@ export default grammar(C, {
         $._modifiers,
         "...",
       ),
-    argument_initializer_list: ($) => seq("{", commaSep1($._initializer_item), optional(","), "}"),
+    argument_initializer_list: ($) =>
+      seq("{", choice($._argument_elements, seq(optional($._argument_elements), $._initializer_item)), "}"),
+    _argument_elements: ($) => repeat1(choice(seq($._initializer_item, ","), $.macro_element)),
     _argument_specifiers: ($) =>
       prec.right(
         seq(
@@ -642,7 +644,12 @@ export default grammar(C, {
       ),
     argument_type: ($) => seq($._argument_specifiers, field("declarator", optional($._abstract_declarator))),
     argument_declaration: ($) =>
-      seq($._argument_specifiers, field("declarator", $._declarator), repeat($._behind)),
+      seq(
+        $._argument_specifiers,
+        field("declarator", $._declarator),
+        repeat($._behind),
+        optional($.bitfield_clause),
+      ),
     _statement_argument: ($) =>
       seq(
         repeat1(
@@ -695,7 +702,7 @@ export default grammar(C, {
     assignment_argument: ($) =>
       seq(field("operator", choice("=", "+=", "-=", "|=", "&=", "^=")), field("right", $.expression)),
     // LOAD(%0, %1) within an asm template
-    asm_operand_argument: (_) => /%[a-zA-Z]?[0-9]+/,
+    asm_operand_argument: (_) => /%[a-zA-Z]?([0-9]+|\[[a-zA-Z0-9_]+\])/,
     argument_pair: ($) =>
       seq(
         field(
@@ -748,10 +755,11 @@ export default grammar(C, {
     concatenated_string: ($) =>
       prec.right(
         seq(
-          choice(seq(repeat1($._string_piece), $.string_literal), seq($.string_literal, $._string_rest)),
+          choice(seq($._string_pieces, $.string_literal), seq($.string_literal, $._string_rest)),
           repeat($._string_rest),
         ),
       ),
+    _string_pieces: ($) => prec.right(repeat1($._string_piece)),
     _string_piece: ($) =>
       choice(alias($._string_word, $.identifier), alias($.string_call, $.call_expression)),
     _string_rest: ($) =>
@@ -858,7 +866,15 @@ export default grammar(C, {
         ),
       ),
     gnu_asm_qualifier: (_, original) => choice(original, "__volatile", "__inline", "__inline__"),
-    _asm_template: ($) => choice($._string, $.identifier, alias($.macro_call, $.call_expression)),
+    _asm_template: ($) =>
+      choice(
+        $._string,
+        $.identifier,
+        alias($.macro_call, $.call_expression),
+        alias($.asm_macros, $.concatenated_string),
+      ),
+    // ENTER(1) STORE(%0, x) LEAVE(2)
+    asm_macros: ($) => seq($._string_pieces, alias($.macro_call, $.call_expression)),
     macro_call: ($) => seq(field("function", $.identifier), field("arguments", $.argument_list)),
     gnu_asm_output_operand: ($) => asmOperand($),
     gnu_asm_input_operand: ($) => asmOperand($),

@@ -384,7 +384,7 @@ typedef struct {
   bool whole;      // every branch holds whole items and nothing around it completes one
   bool code;       // the first branch holds more than directives
   bool first_whole;
-  bool prose;      // a number with a word behind it: no C, but English
+  bool prose;      // a number with a word behind it, or many words in a row: no C, but English
 } Branches;
 
 enum Last { L_NONE, L_SEMICOLON, L_BRACE, L_COLON, L_PAREN, L_COMMA, L_WORD, L_ELSE, L_OTHER };
@@ -394,6 +394,7 @@ enum Last { L_NONE, L_SEMICOLON, L_BRACE, L_COLON, L_PAREN, L_COMMA, L_WORD, L_E
 static Branches judge_branches(TSLexer *lexer, bool list) {
   Branches result = {true, false, true, false};
   bool number = false;
+  unsigned run = 0, plain = 0;  // words with only blanks between them, and the plain ones from the third on
   int round = 0, square = 0, curly = 0;
   enum Last last = L_NONE;
   bool first_branch = true, start = true, item_start = true, head_control = false, line_start = true;
@@ -478,6 +479,7 @@ static Branches judge_branches(TSLexer *lexer, bool list) {
       read_word(lexer, &w);
       if (number && first_branch && w.text[0] >= 'a') result.prose = true;
       number = false;
+      if (first_branch && ++run >= 3 && w.text[0] >= 'a' && classify(&w) == C_NONE && ++plain >= 3) result.prose = true;
       bool is_else = strcmp(w.text, "else") == 0;
       if (start && is_else) bad = true;
       if (item_start && round == 0 && square == 0) {
@@ -490,6 +492,7 @@ static Branches judge_branches(TSLexer *lexer, bool list) {
       continue;
     }
     number = false;
+    run = plain = 0;
     next(lexer);
     enum Last now = L_OTHER;
     switch (c) {
@@ -650,6 +653,30 @@ static bool scan_directive(Scanner *s, TSLexer *lexer, const bool *valid) {
   }
 }
 
+// A macro of the assembler in a header, from `.macro name` to `.endm`: kept as text.
+static bool scan_assembler(TSLexer *lexer) {
+  Word w;
+  next(lexer);
+  read_word(lexer, &w);
+  if (strcmp(w.text, "macro") != 0 || !is_blank(lexer->lookahead)) return false;
+  while (is_blank(lexer->lookahead)) next(lexer);
+  if (!is_word_start(lexer->lookahead)) return false;
+  for (bool line_start = false; !lexer->eof(lexer);) {
+    int32_t c = lexer->lookahead;
+    next(lexer);
+    if (c == '\n') line_start = true;
+    else if (c == '.' && line_start) {
+      read_word(lexer, &w);
+      if (strcmp(w.text, "endm") == 0) {
+        lexer->mark_end(lexer);
+        lexer->result_symbol = PP_SKIPPED;
+        return true;
+      }
+    } else if (!is_blank(c)) line_start = false;
+  }
+  return false;
+}
+
 // The rest of a directive's line up to a comment: `preproc_arg`.
 static bool scan_argument(TSLexer *lexer) {
   bool any = false;
@@ -702,14 +729,44 @@ static Follower read_follower(TSLexer *lexer) {
   return f;
 }
 
-// `a b c "…"`: the words from here on are pieces of a string. The head is on the first character after a word.
+// `a b(x) c "…"`: the words from here on are pieces of a string. The head is on the first character after a word.
+// Calls in a row that lead to a ':' are the template of an asm statement.
 static bool ends_in_string(TSLexer *lexer, int32_t c) {
   Word w;
-  for (unsigned i = 0; i < 8; i++) {
+  for (unsigned i = 0; i < 16; i++) {
     if (c == '"') return true;
+    if (c == '(') {
+      if (!skip_parens(lexer).matched) return false;
+      c = skip_gap(lexer).next;
+      if (c == '"' || c == ':') return true;
+    }
     if (!is_word_start(c)) return false;
     read_word(lexer, &w);
     c = skip_gap(lexer).next;
+  }
+  return false;
+}
+
+// Names without a semicolon, and then TRACE_EVENT(: `f` is one of the names.
+static bool leads_to_known_macro(TSLexer *lexer, Follower f) {
+  for (unsigned i = 0; i < 16 && f.class == C_NONE && is_word_start(f.after); i++) {
+    f = read_follower(lexer);
+    if ((f.class & C_STATEMENT) && f.after == '(') return true;
+  }
+  return false;
+}
+
+// `__acquires(a) __releases(b) {`: the head is on the first character behind the first annotation's name.
+static bool leads_to_body(TSLexer *lexer, int32_t c) {
+  for (unsigned i = 0; i < 8; i++) {
+    if (c == '(') {
+      if (!skip_parens(lexer).matched) return false;
+      c = skip_gap(lexer).next;
+    }
+    if (!is_word_start(c)) return c == '{';
+    Follower f = read_follower(lexer);
+    if (!(f.class & (C_ATTRIBUTE | C_ANNOTATION | C_ANNOTATION_CALL))) return false;
+    c = f.after;
   }
   return false;
 }
@@ -718,6 +775,20 @@ static bool ends_in_string(TSLexer *lexer, int32_t c) {
 static bool brace_opens_initializer(TSLexer *lexer) {
   next(lexer);
   return skip_gap(lexer).next == '.';
+}
+
+// SECTIONS { … } of a linker script: kept as text. The '{' is under the head.
+static bool scan_linker_script(TSLexer *lexer) {
+  unsigned depth = 0;
+  for (; !lexer->eof(lexer); next(lexer)) {
+    if (lexer->lookahead == '{') depth++;
+    else if (lexer->lookahead == '}' && --depth == 0) {
+      next(lexer);
+      lexer->mark_end(lexer);
+      return accept(lexer, PP_SKIPPED);
+    }
+  }
+  return false;
 }
 
 static bool scan_name(TSLexer *lexer, const bool *valid, bool newline_before, unsigned column) {
@@ -778,6 +849,7 @@ static bool scan_name(TSLexer *lexer, const bool *valid, bool newline_before, un
         return false;
       }
       if (statement) {
+        if (c == '{' && column == 0 && valid[PP_SKIPPED] && strcmp(name.text, "SECTIONS") == 0) return scan_linker_script(lexer);
         if (c == '{' && column > 0 && valid[MACRO_WORD_BODY] && !in_arguments) return accept(lexer, MACRO_WORD_BODY);
         if ((c == '}' || c == 0) && gap.newline && (upper || (class & C_WORD))) return accept(lexer, MACRO_WORD);
       }
@@ -787,6 +859,8 @@ static bool scan_name(TSLexer *lexer, const bool *valid, bool newline_before, un
         next(lexer);
         return is_word_start(lexer->lookahead) && accept(lexer, MACRO_ELEMENT);
       }
+      // QUIRK_DRIVER_INFO { .ifnum = 0 }
+      if (valid[MACRO_ELEMENT] && upper && c == '{' && !statement) return accept(lexer, MACRO_ELEMENT);
       if (valid[MACRO_ELEMENT] && gap.newline && (c == '.' || c == '[' || c == '{')) {
         if (c == '.') {
           next(lexer);
@@ -801,6 +875,16 @@ static bool scan_name(TSLexer *lexer, const bool *valid, bool newline_before, un
     if ((class & C_WORD) && valid[MACRO_WORD]) return accept(lexer, MACRO_WORD);
     Follower f = read_follower(lexer);
     bool type_follows = f.class & C_TYPE, name_follows = !(f.class & C_RESERVED);
+
+    if (valid[MACRO_FIELD] && valid[MACRO_WORD] && upper && is_upper(&f.word)) {
+      // struct foo { COMMON_HEADER MORE_MEMBERS }
+      if (f.after == '}') return accept(lexer, MACRO_WORD);
+      if (f.after == '(' && !(f.class & C_ANNOTATION_CALL)) {
+        if (!skip_parens(lexer).matched) return false;
+        c = skip_gap(lexer).next;
+        return (is_word_start(c) || c == '}') && accept(lexer, MACRO_WORD);
+      }
+    }
 
     if (valid[ANNOTATION_BEHIND] && !valid[ANNOTATION_AFTER]) {
       if (known || dunder || (f.class & (C_ATTRIBUTE | C_ANNOTATION))) return accept(lexer, ANNOTATION_BEHIND);
@@ -830,6 +914,7 @@ static bool scan_name(TSLexer *lexer, const bool *valid, bool newline_before, un
       } else if ((upper || dunder) && is_word_start(f.after) && (name_follows || (f.class & C_QUALIFIER))) {
         bool telling = f.class & (C_ANNOTATION | C_ANNOTATION_CALL | C_QUALIFIER) || (is_dunder(&f.word) && name_follows);
         Follower g = read_follower(lexer);
+        if (statement && gap.newline && leads_to_known_macro(lexer, g)) return accept(lexer, MACRO_WORD);
         // STATIC noinline int, STATIC UNUSED int
         if (g.class & C_TYPE) return accept(lexer, ANNOTATION_BEFORE);
         // STATIC foo_t name, STATIC const foo_t *
@@ -850,9 +935,12 @@ static bool scan_name(TSLexer *lexer, const bool *valid, bool newline_before, un
       if ((f.class & C_QUALIFIER) || (f.class & C_ANNOTATION)) return accept(lexer, TYPE_WORD);
       if (name_follows && (f.after == ',' || f.after == ')' || f.after == '[' || f.after == ';' || f.after == '='))
         return accept(lexer, TYPE_WORD);
+      // BITFIELD_FIELD(u64 mode:1, …)
+      if (name_follows && f.after == ':' && looks_type(&name, class)) return accept(lexer, TYPE_WORD);
     }
     // names_without_semicolon, and on the next line TRACE_EVENT(
     if (statement && gap.newline && f.after == '(' && (f.class & C_STATEMENT)) return accept(lexer, MACRO_WORD);
+    if (statement && gap.newline && column == 0 && !upper && leads_to_known_macro(lexer, f)) return accept(lexer, MACRO_WORD);
     if (statement && gap.newline && begins_upper(&name)) {
       if (f.class & C_CONTROL) return accept(lexer, MACRO_WORD);
       if (is_upper(&f.word) && (f.after == '(' || is_word_start(f.after))) return accept(lexer, MACRO_WORD);
@@ -936,7 +1024,7 @@ static bool scan_name(TSLexer *lexer, const bool *valid, bool newline_before, un
   }
 
   if (valid[MACRO_ELEMENT]) {
-    if (!gap.newline) return false;
+    if (!gap.newline && !(upper && c == '{')) return false;
     if (c == '.') {
       next(lexer);
       if (!is_word_start(lexer->lookahead)) return false;
@@ -971,7 +1059,7 @@ static bool scan_name(TSLexer *lexer, const bool *valid, bool newline_before, un
       next(lexer);
       return lexer->lookahead != '=' && accept(lexer, MACRO_DECLARATION);
     }
-    if (column == 0 && annotation_follows && (f.after == '{' || f.after == '(')) return accept(lexer, MACRO_FUNCTION);
+    if (column == 0 && annotation_follows && leads_to_body(lexer, f.after)) return accept(lexer, MACRO_FUNCTION);
   }
   if (c == '{') {
     if (in_arguments) return false;
@@ -1081,6 +1169,7 @@ bool tree_sitter_kernel_c_external_scanner_scan(void *payload, TSLexer *lexer, c
   int32_t c = lexer->lookahead;
   // A '#' that does not begin its line is a character in a string or an operator of the preprocessor.
   if (c == '#') return (newline || (!continued && lexer->get_column(lexer) == column)) && scan_directive(s, lexer, valid);
+  if (c == '.' && newline && valid[PP_SKIPPED]) return scan_assembler(lexer);
   if (recovering || !is_word_start(c)) return false;
   return scan_name(lexer, valid, newline, column);
 }
