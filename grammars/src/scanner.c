@@ -41,7 +41,7 @@ enum Mode {
 #define MAX_DEPTH 200
 // Bounds of looking ahead, so that no input can make it quadratic.
 #define MAX_NESTED_IFS 20
-#define MAX_NESTED_PARENS 32
+#define MAX_NESTED_PARENS 48
 
 typedef struct {
   uint16_t overflow;
