@@ -21,7 +21,10 @@ if (missingPackages().length > 0 || npmPackagesAreStale()) {
     process.exit(status ?? 1);
   }
   installDebianPackages();
-  if (npmPackagesAreStale()) perform("npm", ["ci", "--no-audit", "--no-fund"], nodeHeaders());
+  if (npmPackagesAreStale()) {
+    perform("npm", ["ci", "--ignore-scripts", "--no-audit", "--no-fund"]);
+    compileNativeParser();
+  }
 }
 perform(join(root, "node_modules/.bin/tsc"), ["-b"]);
 
@@ -69,16 +72,22 @@ function npmPackagesAreStale() {
   );
 }
 
-/** Node's own headers, where they are installed beside it: node-gyp would fetch them from elsewhere. */
-function nodeHeaders() {
+/** A parser in machine code where it can be compiled; elsewhere the same grammar runs as WASM, at some cost in speed. */
+function compileNativeParser() {
   const prefix = join(dirname(process.execPath), "..");
-  return existsSync(join(prefix, "include/node/node.h")) ? { npm_config_nodedir: prefix } : {};
+  // Beside Node where its packages put them; node-gyp would fetch them from elsewhere.
+  const headers = existsSync(join(prefix, "include/node/node.h")) ? { npm_config_nodedir: prefix } : {};
+  const { status } = spawnSync("npm", ["rebuild", "tree-sitter", "tree-sitter-c", "tree-sitter-kernel-c"], {
+    cwd: root,
+    env: { ...process.env, ...headers },
+    stdio: ["ignore", "ignore", "ignore"],
+  });
+  if (status !== 0) console.error("The native parser cannot be compiled here; its WASM build is used.");
 }
 
-function perform(program, arguments_, environment = {}) {
+function perform(program, arguments_) {
   const { status, error } = spawnSync(program, arguments_, {
     cwd: root,
-    env: { ...process.env, ...environment },
     stdio: ["ignore", process.stderr, process.stderr],
   });
   if (error) stop(`cannot start ${program}: ${error.message}`);

@@ -50,7 +50,7 @@ async function demo(): Promise<void> {
   const patch = join(folder, "fix.patch");
   await writeFile(patch, await output("kernel", "diff", older.id, newer.id));
   const files = changedFiles(await readFile(patch, "utf8"));
-  say(`${older.sourceVersion} to ${newer.sourceVersion} changes ${files.length} files.`);
+  say(`Between ${older.sourceVersion} and ${newer.sourceVersion}, files changed: ${files.length}.`);
   if (files.length > ONE_FIX || !files.every((file) => file.endsWith(".c")))
     return say("That is more than one small fix: the examples in kernel/examples have to do.");
   const tests = SUBSYSTEM_TESTS.filter(({ folder: part }) => files.some((file) => file.startsWith(part)));

@@ -5,7 +5,7 @@ import type { ElfObject } from "../elf/object.js";
 import { readElf } from "../elf/read.js";
 import { writeElf } from "../elf/write.js";
 import { checkpoint, type Work } from "../host/work.js";
-import { makePatchModule } from "../module/make-patch-module.js";
+import { linkingMaterials, makePatchModule } from "../module/make-patch-module.js";
 import { diffObjects, openObject } from "../objdiff/diff-objects.js";
 import type { ObjectDiff } from "../objdiff/report.js";
 import type { Observation } from "../observation.js";
@@ -57,6 +57,9 @@ export async function buildPatch(
     const copies = join(folder, "copies");
     await mkdir(copies);
     const changes = await applyPatches(work, profile.source, request.patches, copies);
+    const materials = linkingMaterials(work, profile);
+    // Awaited once there is something to link; until then, a failure must not end the process.
+    materials.catch(() => undefined);
     const compared = await compareUnits(work, profile, changes, folder);
     const observations = [...compared.observations];
 
@@ -68,7 +71,7 @@ export async function buildPatch(
       else {
         const path = join(folder, "patch.ko");
         const units = carried.map(({ report, ...unit }) => ({ ...unit, changed: report.changed }));
-        const made = await makePatchModule(work, profile, { name, units, path });
+        const made = await makePatchModule(work, profile, { name, units, path }, await materials);
         observations.push(...made.observations);
         if (made.module) module = { ...made.module, path: join(outputDir, "patch.ko") };
       }

@@ -26,7 +26,7 @@ export interface KernelSymbol {
 }
 
 /** Symbols by name, each list in the order in which the kernel counts equal names. */
-export type SymbolTable = ReadonlyMap<string, readonly KernelSymbol[]>;
+export type SymbolTable = Pick<ReadonlyMap<string, readonly KernelSymbol[]>, "get" | "has">;
 
 /** What a target kernel offers to be linked against. */
 export interface KernelSymbols {
@@ -96,23 +96,41 @@ function parseSymvers(text: string): Map<string, Export> {
   return exports;
 }
 
-/** `/proc/kallsyms` (kernel/kallsyms.c): in the order of `kallsyms_on_each_symbol`, which livepatch counts in. */
+/**
+ * `/proc/kallsyms` (kernel/kallsyms.c), lines `ADDRESS TYPE NAME`: in the order of `kallsyms_on_each_symbol`, which
+ * livepatch counts in. Of some hundred thousand lines a patch needs a few, so that they are only found here, and read
+ * when asked for.
+ */
 export function parseKallsyms(text: string): SymbolTable {
-  const table = new Map<string, KernelSymbol[]>();
-  for (const line of text.split("\n")) {
-    const [address, type, name] = line.split(" ");
-    if (address === undefined || type === undefined || name === undefined) continue;
-    // The upper half of the address space, so that what counts stays exact in a number.
-    const symbol = {
-      local: type === type.toLowerCase(),
-      address: Number.parseInt(address.slice(-12), 16),
-      place: type.toLowerCase(),
-    };
-    const known = table.get(name);
-    if (known === undefined) table.set(name, [symbol]);
-    else known.push(symbol);
+  const lines = new Map<string, number | number[]>();
+  for (let start = 0; start < text.length; ) {
+    const newline = text.indexOf("\n", start);
+    const end = newline < 0 ? text.length : newline;
+    const name = text.slice(start + NAME_AT, end);
+    const known = lines.get(name);
+    if (known === undefined) lines.set(name, start);
+    else if (typeof known === "number") lines.set(name, [known, start]);
+    else known.push(start);
+    start = end + 1;
   }
-  return table;
+  return {
+    has: (name) => lines.has(name),
+    get: (name) => {
+      const found = lines.get(name);
+      if (found === undefined) return undefined;
+      return (typeof found === "number" ? [found] : found).map((start) => kallsymsEntry(text, start));
+    },
+  };
+}
+
+/** 16 digits and a letter, a space behind each. */
+const NAME_AT = 19;
+
+function kallsymsEntry(text: string, start: number): KernelSymbol {
+  const type = text.charAt(start + 17);
+  // The lower 48 bits, so that what counts stays exact in a number.
+  const address = Number.parseInt(text.slice(start + 4, start + 16), 16);
+  return { local: type === type.toLowerCase(), address, place: type.toLowerCase() };
 }
 
 /** A module's symbols as they are once it is loaded: without those of its init sections (kernel/module/kallsyms.c). */

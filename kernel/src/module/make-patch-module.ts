@@ -12,12 +12,12 @@ import type { Work } from "../host/work.js";
 import type { Observation } from "../observation.js";
 import type { KernelProfile } from "../profile/profile.js";
 import { joinObjects } from "./join.js";
-import { type Export, kernelSymbols } from "./kernel-symbols.js";
+import { type Export, type KernelSymbols, kernelSymbols } from "./kernel-symbols.js";
 import { linkUnit } from "./livepatch/relocations.js";
 import { livepatchTables, type Redirect } from "./livepatch/tables.js";
 import { modinfoSection, versionsSection } from "./modinfo.js";
 import { resolveInObject, type UnitObject } from "./resolve.js";
-import { layoutOf, livepatchRuntime } from "./runtime.js";
+import { layoutOf, livepatchRuntime, type Runtime } from "./runtime.js";
 
 /** A translation unit that the object diff could carry. */
 export interface CarriedUnit extends UnitObject {
@@ -39,6 +39,25 @@ export interface PatchModuleRequest {
   readonly replace?: boolean;
 }
 
+/** What every module for a kernel is linked with. */
+export interface LinkingMaterials {
+  readonly symbols: KernelSymbols;
+  readonly runtime: Runtime;
+}
+
+/**
+ * Reads what modules for a kernel are linked with; best done while the compiler is busy.
+ * @throws Fault as `livepatchRuntime`
+ */
+export async function linkingMaterials(work: Work, profile: KernelProfile): Promise<LinkingMaterials> {
+  const [symbols, runtime] = await Promise.all([
+    kernelSymbols(work, profile),
+    livepatchRuntime(work, profile),
+  ]);
+  await Promise.all([symbols.table("vmlinux"), symbols.anyModule()]);
+  return { symbols, runtime };
+}
+
 /**
  * Makes a loadable patch.ko of diff objects on the livepatch back end.
  * @returns the module, unless something stands in the way: then only observations, all of them
@@ -48,11 +67,9 @@ export async function makePatchModule(
   work: Work,
   profile: KernelProfile,
   request: PatchModuleRequest,
+  materials: LinkingMaterials,
 ): Promise<{ module?: PatchModule; observations: Observation[] }> {
-  const [symbols, runtime] = await Promise.all([
-    kernelSymbols(work, profile),
-    livepatchRuntime(work, profile),
-  ]);
+  const { symbols, runtime } = materials;
   work.progress("linking patch.ko");
   const units = await Promise.all(
     request.units.map(async (unit) => ({

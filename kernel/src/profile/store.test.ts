@@ -52,13 +52,6 @@ test("the source goes with the last profile that uses it", async () => {
   await expect(removeProfile(work(), "debian/6.1.0-55-amd64")).rejects.toThrow("has not been added");
 });
 
-test("listing and loading are quick", async () => {
-  await loadProfile(work(), "debian/6.1.0-56-amd64");
-  const started = performance.now();
-  for (let count = 0; count < 20; count++) await loadProfile(work(), "debian/6.1.0-56-amd64");
-  expect((performance.now() - started) / 20).toBeLessThan(20);
-});
-
 async function plant(release: string, state: "whole" | "half" = "whole"): Promise<void> {
   const folder = join(cache, "kernels/debian", release);
   await mkdir(join(folder, "files-1"), { recursive: true });

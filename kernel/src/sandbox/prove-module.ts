@@ -246,14 +246,15 @@ function stepsOf(
   const fatal = until.findIndex(({ name }) => name === death);
   const told = until.slice(0, fatal + 1).map((step, index): SandboxStep => {
     if (index !== fatal) return step;
-    const excerpt = first.complaints.filter((complaint) => complaint.step === death);
+    const last = first.complaints.filter((complaint) => complaint.step === death);
+    const place = last.find(({ symbol }) => symbol !== undefined)?.symbol;
     return {
       ...step,
       outcome: "passed",
       output: [
         ...step.output,
-        "the kernel died in this test: the bug is there; a fresh guest goes on",
-        ...excerpt.flatMap((complaint) => complaint.excerpt.split("\n")),
+        `the kernel died${place ? ` in ${place}` : ""}: the bug is there; a fresh guest goes on`,
+        ...last.flatMap((complaint) => complaint.excerpt.split("\n")),
       ],
     };
   });

@@ -1,11 +1,10 @@
 import { describe, expect, it } from "vitest";
 import { editBetween } from "./edit.js";
-import { loadNativeEngine, loadWasmEngine, MAX_SOURCE_LENGTH, withTree } from "./engine.js";
+import { MAX_SOURCE_LENGTH, withTree } from "./engine.js";
+import { engines } from "./engines-under-test.js";
 import { decodeSource } from "./source-text.js";
 import { syntaxErrors } from "./syntax-error.js";
 import type { Engine } from "./tree.js";
-
-const engines = await Promise.all([loadNativeEngine(), loadWasmEngine()]);
 
 const GOOD = `#include <linux/kernel.h>
 #ifdef CONFIG_A
@@ -39,7 +38,7 @@ const HOSTILE: readonly (readonly [string, string, number])[] = [
   ["a megabyte of macros", "FOO_BAR(a, b, c)\n".repeat(60_000), 30],
 ];
 
-describe.each(engines.map((engine) => [engine.kind, engine] as const))("bad input, %s", (_, engine) => {
+describe.each(engines)("bad input, %s", (_, engine) => {
   it.each(HOSTILE)("%s: a tree in bounded time", { timeout: 60_000 }, (_name, text, seconds) => {
     const start = performance.now();
     withTree(engine, text, (tree) => {

@@ -1,5 +1,6 @@
 import { describe, expect, it } from "vitest";
-import { loadNativeEngine, loadWasmEngine, withTree } from "./engine.js";
+import { withTree } from "./engine.js";
+import { engines } from "./engines-under-test.js";
 import { loadQuery, type QueryName } from "./query-file.js";
 
 const SOURCE = `#include <linux/module.h>
@@ -30,9 +31,8 @@ module_param(limit, int, 0444);
 `;
 
 const NAMES: QueryName[] = ["highlights", "locals", "tags", "folds", "injections", "review"];
-const engines = await Promise.all([loadNativeEngine(), loadWasmEngine()]);
 
-describe.each(engines.map((engine) => [engine.kind, engine] as const))("queries, %s", (_, engine) => {
+describe.each(engines)("queries, %s", (_, engine) => {
   it.each(NAMES)("%s compiles and captures", async (name) => {
     const query = await loadQuery(engine, name);
     expect(withTree(engine, SOURCE, (tree) => query.captures(tree.root).length)).toBeGreaterThan(0);
