@@ -6,6 +6,8 @@ export default defineConfig({
     testTimeout: 30_000,
     // Compilers and guests run beside the tests, each on one processor: one worker for each of them.
     maxWorkers: "100%",
+    // Real downloads and real boots on a shared machine: what fails once is tried again there, and reported as such.
+    retry: process.env.CI ? 1 : 0,
     reporters: ["default", "./test/tally.ts"],
   },
 });
