@@ -112,6 +112,15 @@ test(
   2 * MINUTES,
 );
 
+test("parse", async () => {
+  await writeFile(join(bench.folder, "broken.c"), "int f(void) { return 1 +; }\n");
+  expect(await printed("parse", ["parse", "broken.c"], 1)).toMatchObject({
+    files: 1,
+    clean: 0,
+    errors: [expect.objectContaining({ line: 1 })],
+  });
+});
+
 test("every schema in docs/schema was put to use", () => {
   const all = readdirSync(schemas).map((file) => file.replace(".schema.json", ""));
   expect([...used].sort()).toEqual(all.sort());
