@@ -2,7 +2,6 @@ import { createHash } from "node:crypto";
 import { copyFile, mkdir, mkdtemp, readdir, realpath, rm, stat, writeFile } from "node:fs/promises";
 import { dirname, join, normalize } from "node:path";
 import type { ElfObject } from "../elf/object.js";
-import { readElf } from "../elf/read.js";
 import { writeElf } from "../elf/write.js";
 import { checkpoint, type Work } from "../host/work.js";
 import { linkingMaterials, makePatchModule } from "../module/make-patch-module.js";
@@ -150,7 +149,8 @@ async function compareUnits(
     checkpoint(work);
     work.progress(`comparing ${unit}`);
     const path = unit.replace(/\.c$/, ".o");
-    const { report, carried } = diffObjects(openObject(original.object, path), openObject(object, path), {
+    const orig = openObject(original.object, path);
+    const { report, carried } = diffObjects(orig, openObject(object, path), {
       sameTypes,
     });
     const locate = (observation: Observation) => ({
@@ -164,7 +164,7 @@ async function compareUnits(
     units.push({
       unit,
       object: objectOf(original.compile),
-      orig: readElf(original.object),
+      orig: orig.atomic.object,
       ...(original.objtool && { objtool: objtoolCommand(original.objtool) }),
       report: { ...report, refusals, remarks },
       ...(carried && { carried }),

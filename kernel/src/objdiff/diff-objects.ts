@@ -10,7 +10,7 @@ import { type AtomicObject, isAtom, takeApart } from "./atoms.js";
 import { comparer } from "./compare.js";
 import { compareTypes } from "./compare-types.js";
 import { type Correlation, correlate, withoutNumbers } from "./correlate.js";
-import { type Judgement, judge } from "./judge.js";
+import { judge } from "./judge.js";
 import type { ObjectDiff } from "./report.js";
 import { type Selection, select } from "./select.js";
 
@@ -97,9 +97,7 @@ export function diffObjects(
     removed: correlation.removed.filter((atom) => atom.kind === "function").map((atom) => atom.name),
     data: selection.newData.map(({ name }) => ({ name, why: "new variable, lives in the patch module" })),
     refusals,
-    remarks: [...meanings, ...judgement.remarks, ...escapes(after, correlation, judgement, selection)].map(
-      locate,
-    ),
+    remarks: [...meanings, ...judgement.remarks, ...escapes(after, correlation, selection)].map(locate),
   };
   if (outcome !== "carried") return { report };
   const carried = assemble(before, after, correlation, new Set(judgement.changed), selection);
@@ -148,16 +146,13 @@ function apart(object: ElfObject, name: string): AtomicObject {
 function escapes(
   { architecture }: AtomicObject,
   { origOf }: Correlation,
-  { changed }: Judgement,
   { carried }: Selection,
 ): Observation[] {
-  const redirected = new Set(changed);
   const escaping = new Map<string, string>();
   for (const atom of carried)
     for (const { target, type, at } of atom.references)
       if (isAtom(target) && target.kind === "function" && at === 0 && architecture.pointers.has(type))
-        if (target !== atom && !origOf.has(target) && !redirected.has(target))
-          escaping.set(target.name, atom.name);
+        if (target !== atom && !origOf.has(target)) escaping.set(target.name, atom.name);
   return [...escaping].map(([name, user]) => ({
     rule: "escaping-pointer",
     symbol: name,

@@ -1,5 +1,6 @@
 import { SymbolType } from "../elf/format.js";
 import type { Observation } from "../observation.js";
+import type { ObjectArchitecture } from "./architecture.js";
 import { type Atom, type AtomicObject, bytesOf, isAtom } from "./atoms.js";
 import { type Correlation, withoutNumbers } from "./correlate.js";
 
@@ -92,7 +93,7 @@ export function judge(
 
   for (const atom of changed) {
     const origAtom = correlation.origOf.get(atom);
-    const reason = origAtom && whyNotRedirected(origAtom, crowded.has(atom.section));
+    const reason = origAtom && whyNotRedirected(origAtom, crowded.has(atom.section), orig.architecture);
     if (reason) {
       refusals.push(reason);
       changed.delete(atom);
@@ -150,7 +151,11 @@ function crowdedSections(atoms: readonly Atom[]): Set<Atom["section"]> {
   return crowded;
 }
 
-function whyNotRedirected(orig: Atom, crowded: boolean): Observation | undefined {
+function whyNotRedirected(
+  orig: Atom,
+  crowded: boolean,
+  { special }: ObjectArchitecture,
+): Observation | undefined {
   const { name, section } = orig;
   const about = { symbol: name, section: section.name };
   const machinery = machineryOf(orig);
@@ -166,7 +171,7 @@ function whyNotRedirected(orig: Atom, crowded: boolean): Observation | undefined
       rule: machinery.rule,
       message: `function '${name}' changed, but it is in section ${section.name}: ${machinery.what}`,
     };
-  if (!orig.entries.some((entry) => isFtraceEntry(entry)))
+  if (!orig.entries.some((entry) => special[entry.section.name]?.ftraceEntry))
     return {
       ...about,
       rule: "not-traceable",
@@ -179,10 +184,6 @@ function whyNotRedirected(orig: Atom, crowded: boolean): Observation | undefined
       message: `function '${name}' changed, but it shares section ${section.name} with other functions`,
     };
   return undefined;
-}
-
-function isFtraceEntry({ section }: Atom): boolean {
-  return section.name === "__mcount_loc" || section.name === "__patchable_function_entries";
 }
 
 function changedData(orig: Atom, patched: Atom): Observation {

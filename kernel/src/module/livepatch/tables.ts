@@ -1,5 +1,6 @@
 import { Machine, SectionFlag, SectionType, SymbolBinding, SymbolType } from "../../elf/format.js";
 import type { ElfObject, ElfSection, ElfSymbol } from "../../elf/object.js";
+import { alignUp } from "../../elf/write.js";
 import { Fault } from "../../host/fault.js";
 import { type Layout, layoutOf } from "../runtime.js";
 
@@ -35,7 +36,7 @@ export function livepatchTables(
   ) as [number, number, number];
 
   // Patch, then objects with an empty one at the end, then for each object its functions with an empty one at the end.
-  const objectsAt = align8(patchSize);
+  const objectsAt = alignUp(patchSize, 8);
   const functionsAt = objectsAt + (objects.length + 1) * objectSize;
   const size = functionsAt + (redirects.length + objects.length) * funcSize;
   const data: ElfSection = {
@@ -133,8 +134,4 @@ function sectionSymbol(section: ElfSection): ElfSymbol {
     value: 0,
     size: 0,
   };
-}
-
-function align8(value: number): number {
-  return Math.ceil(value / 8) * 8;
 }
