@@ -1,0 +1,214 @@
+import { createHash, randomUUID } from "node:crypto";
+import { mkdir, mkdtemp, readFile, rename, rm, writeFile } from "node:fs/promises";
+import { tmpdir } from "node:os";
+import { basename, join } from "node:path";
+import { compilePatched } from "@kernel-hotpatch/kernel/build/compile";
+import { buildCache, type Original, originalsOf } from "@kernel-hotpatch/kernel/build/originals";
+import type { FileChange } from "@kernel-hotpatch/kernel/build/patch-files";
+import { affectedUnits } from "@kernel-hotpatch/kernel/build/units";
+import { Fault } from "@kernel-hotpatch/kernel/host/fault";
+import { checkpoint, type Work } from "@kernel-hotpatch/kernel/host/work";
+import { takePrints } from "@kernel-hotpatch/kernel/profile/file-prints";
+import type { Pair } from "./pair.js";
+import { shuffled } from "./random.js";
+
+/** One file of the newer source put into the older tree: a patch of its own. */
+export interface Case {
+  readonly path: string;
+  readonly before: Buffer;
+  readonly after: Buffer;
+  /** Absent when the older kernel's configuration does not build the file. */
+  readonly objects?: { readonly orig: Uint8Array; readonly patched: Uint8Array };
+}
+
+export interface CaseSet {
+  readonly cases: readonly Case[];
+  /** How many changed files came to what. */
+  readonly outcomes: Readonly<Record<Outcome, number>>;
+}
+
+/** `included`: part of other units, so neither compiled alone nor left out. */
+type Outcome = "compiled" | "not-built" | "does-not-compile" | "included";
+
+const CORE = ["kernel", "mm", "fs", "net/ipv4", "net/core", "ipc", "block", "security", "lib", "init"];
+const WIDER = ["net", "drivers"];
+const NOT_BUILT = 20;
+/** Units that one `make` compiles: what an interruption loses at most. */
+const AT_ONCE = 16;
+const COMPILERS = 2;
+
+/**
+ * Makes the labelled set's cases: every changed core file that compiles alone in the older tree, then files of net/ and
+ * drivers/ in a random order while those are fewer than `least`; with them some that the configuration does not build.
+ * What was compiled is kept in the cache, by content.
+ * @throws Fault as the build functions
+ */
+export async function collectCases(work: Work, pair: Pair, least: number, seed: number): Promise<CaseSet> {
+  const core = await changedFiles(work, pair, CORE);
+  const wider = (await changedFiles(work, pair, WIDER)).filter((path) => !core.includes(path));
+  const outcomes = { compiled: 0, "not-built": 0, "does-not-compile": 0, included: 0 };
+  const cases: Case[] = [];
+  const collect = async (paths: readonly string[]) => {
+    work.progress(`${outcomes.compiled} cases so far, trying ${paths[0]} and ${paths.length - 1} more`);
+    for (const { outcome, ...found } of await tryFiles(work, pair, paths)) {
+      outcomes[outcome]++;
+      if (outcome === "compiled" || (outcome === "not-built" && outcomes[outcome] <= NOT_BUILT))
+        cases.push(found);
+    }
+  };
+  for (const paths of batches(core)) await collect(paths);
+  for (const paths of batches(shuffled(wider, seed))) {
+    if (outcomes.compiled >= least) break;
+    await collect(paths);
+  }
+  return { cases, outcomes };
+}
+
+/** Those C files of some folders that both sources have, and not the same. */
+async function changedFiles(
+  work: Work,
+  { older, newer }: Pair,
+  folders: readonly string[],
+): Promise<string[]> {
+  const changed: string[] = [];
+  for (const folder of folders) {
+    const before = await takePrints(work, older.source, folder);
+    const after = await takePrints(work, newer.source, folder);
+    for (const [path, print] of before)
+      if (path.endsWith(".c") && after.has(path) && after.get(path) !== print) changed.push(path);
+  }
+  return changed.sort();
+}
+
+type Tried = Case & { readonly outcome: Outcome };
+
+async function tryFiles(work: Work, pair: Pair, paths: readonly string[]): Promise<Tried[]> {
+  const files = await Promise.all(
+    paths.map(async (path) => ({
+      path,
+      before: await readFile(join(pair.older.source, path)),
+      after: await readFile(join(pair.newer.source, path)),
+    })),
+  );
+  const store = await openStore(work, pair);
+  const known = new Map<string, Outcome>();
+  for (const file of files) {
+    const outcome = await store.outcome(file);
+    if (outcome !== undefined) known.set(file.path, outcome);
+  }
+  // What Kbuild has no rule for is asked of make once, not at every run.
+  const wanted = files
+    .map(({ path }) => path)
+    .filter((path) => (known.get(path) ?? "compiled") === "compiled");
+  const originals = await originalsOrNone(work, pair, wanted);
+
+  const tried = new Map<string, Tried>();
+  const queue = [...files];
+  const worker = async () => {
+    for (let file = queue.shift(); file !== undefined; file = queue.shift()) {
+      checkpoint(work);
+      tried.set(file.path, await tryFile(work, pair, store, file, originals.get(file.path)));
+    }
+  };
+  await Promise.all(Array.from({ length: COMPILERS }, worker));
+  return paths.map((path) => tried.get(path)).filter((result) => result !== undefined);
+}
+
+async function tryFile(
+  work: Work,
+  pair: Pair,
+  store: Store,
+  file: Required<FileChange>,
+  original: Original | undefined,
+): Promise<Tried> {
+  const known = await store.outcome(file);
+  if (known !== undefined && known !== "compiled") return { ...file, outcome: known };
+  if (original === undefined) {
+    const { units } = await affectedUnits(work, pair.older, [file]);
+    const outcome = units.length > 0 ? "included" : "not-built";
+    await store.keep(file, outcome);
+    return { ...file, outcome };
+  }
+  const kept = known && (await store.object(file));
+  const patched = kept ?? (await compileAlone(work, pair, file, original));
+  const outcome = patched ? "compiled" : "does-not-compile";
+  if (!kept) await store.keep(file, outcome, patched);
+  if (patched === undefined) return { ...file, outcome };
+  return { ...file, outcome, objects: { orig: original.object, patched } };
+}
+
+/** A unit that make fails on takes only itself along, not the others of the batch. */
+async function originalsOrNone(
+  work: Work,
+  { older }: Pair,
+  units: readonly string[],
+): Promise<Map<string, Original>> {
+  try {
+    return await originalsOf(work, older, units);
+  } catch (error) {
+    if (!(error instanceof Fault) || error.code !== "defect") throw error;
+    if (units.length === 1) {
+      process.stderr.write(`${error.message}\n`);
+      return new Map();
+    }
+  }
+  const found = new Map<string, Original>();
+  for (const unit of units)
+    for (const [path, original] of await originalsOrNone(work, { older } as Pair, [unit]))
+      found.set(path, original);
+  return found;
+}
+
+async function compileAlone(
+  work: Work,
+  { older }: Pair,
+  file: FileChange,
+  original: Original,
+): Promise<Uint8Array | undefined> {
+  const folder = await mkdtemp(join(tmpdir(), "hotpatch-eval-"));
+  try {
+    const units = await compilePatched(work, older, [file], new Map([[file.path, original]]), folder);
+    return units[0]?.object;
+  } finally {
+    await rm(folder, { recursive: true, force: true });
+  }
+}
+
+/** What became of files, and PATCHED.o, in the cache. */
+interface Store {
+  outcome(file: Required<FileChange>): Promise<Outcome | undefined>;
+  object(file: Required<FileChange>): Promise<Uint8Array | undefined>;
+  /** The outcome is written last: without it, the object does not count. */
+  keep(file: Required<FileChange>, outcome: Outcome, object?: Uint8Array): Promise<void>;
+}
+
+async function openStore(work: Work, { older }: Pair): Promise<Store> {
+  const folder = join(work.cache, "eval", "patched");
+  await mkdir(folder, { recursive: true });
+  // The name tells kernel, configuration, toolchain and place.
+  const build = basename(await buildCache(work, older));
+  const place = ({ path, before, after }: Required<FileChange>) => {
+    const hash = createHash("sha256").update(`${build}\n${path}\n${before.length}\n`);
+    return join(folder, hash.update(before).update(after).digest("hex"));
+  };
+  const read = (path: string) => readFile(path).catch(() => undefined);
+  const write = async (path: string, content: Uint8Array | string) => {
+    const aside = `${path}.${randomUUID()}`;
+    await writeFile(aside, content);
+    await rename(aside, path);
+  };
+  return {
+    outcome: async (file) => (await read(`${place(file)}.outcome`))?.toString() as Outcome | undefined,
+    object: (file) => read(`${place(file)}.o`),
+    keep: async (file, outcome, object) => {
+      if (object) await write(`${place(file)}.o`, object);
+      await write(`${place(file)}.outcome`, outcome);
+    },
+  };
+}
+
+function batches<T>(items: readonly T[]): T[][] {
+  return Array.from({ length: Math.ceil(items.length / AT_ONCE) }, (_, index) =>
+    items.slice(index * AT_ONCE, (index + 1) * AT_ONCE),
+  );
+}
