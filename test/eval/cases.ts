@@ -17,51 +17,42 @@ export interface Case {
   readonly path: string;
   readonly before: Buffer;
   readonly after: Buffer;
-  /** Absent when the older kernel's configuration does not build the file. */
+  readonly outcome: Outcome;
+  /** When it was compiled. */
   readonly objects?: { readonly orig: Uint8Array; readonly patched: Uint8Array };
 }
 
-export interface CaseSet {
-  readonly cases: readonly Case[];
-  /** How many changed files came to what. */
-  readonly outcomes: Readonly<Record<Outcome, number>>;
-}
-
-/** `included`: part of other units, so neither compiled alone nor left out. */
-type Outcome = "compiled" | "not-built" | "does-not-compile" | "included";
+/** What became of a changed file. `included`: part of other units, so neither compiled alone nor left out. */
+export type Outcome = "compiled" | "not-built" | "does-not-compile" | "included";
 
 const CORE = ["kernel", "mm", "fs", "net/ipv4", "net/core", "ipc", "block", "security", "lib", "init"];
 const WIDER = ["net", "drivers"];
-const NOT_BUILT = 20;
 /** Units that one `make` compiles: what an interruption loses at most. */
 const AT_ONCE = 16;
 const COMPILERS = 2;
 
 /**
- * Makes the labelled set's cases: every changed core file that compiles alone in the older tree, then files of net/ and
- * drivers/ in a random order while those are fewer than `least`; with them some that the configuration does not build.
- * What was compiled is kept in the cache, by content.
+ * Tries every changed core file alone in the older tree, then files of net/ and drivers/ in a random order while fewer
+ * than `least` compile. What was compiled is kept in the cache, by content.
  * @throws Fault as the build functions
  */
-export async function collectCases(work: Work, pair: Pair, least: number, seed: number): Promise<CaseSet> {
+export async function* tryChangedFiles(
+  work: Work,
+  pair: Pair,
+  least: number,
+  seed: number,
+): AsyncGenerator<Case> {
   const core = await changedFiles(work, pair, CORE);
   const wider = (await changedFiles(work, pair, WIDER)).filter((path) => !core.includes(path));
-  const outcomes = { compiled: 0, "not-built": 0, "does-not-compile": 0, included: 0 };
-  const cases: Case[] = [];
-  const collect = async (paths: readonly string[]) => {
-    work.progress(`${outcomes.compiled} cases so far, trying ${paths[0]} and ${paths.length - 1} more`);
-    for (const { outcome, ...found } of await tryFiles(work, pair, paths)) {
-      outcomes[outcome]++;
-      if (outcome === "compiled" || (outcome === "not-built" && outcomes[outcome] <= NOT_BUILT))
-        cases.push(found);
+  let compiled = 0;
+  for (const paths of [...batches(core), ...batches(shuffled(wider, seed))]) {
+    if (paths.every((path) => !core.includes(path)) && compiled >= least) return;
+    work.progress(`${compiled} cases so far, trying ${paths[0]} and ${paths.length - 1} more`);
+    for (const found of await tryFiles(work, pair, paths)) {
+      if (found.outcome === "compiled") compiled++;
+      yield found;
     }
-  };
-  for (const paths of batches(core)) await collect(paths);
-  for (const paths of batches(shuffled(wider, seed))) {
-    if (outcomes.compiled >= least) break;
-    await collect(paths);
   }
-  return { cases, outcomes };
 }
 
 /** Those C files of some folders that both sources have, and not the same. */
@@ -80,9 +71,7 @@ async function changedFiles(
   return changed.sort();
 }
 
-type Tried = Case & { readonly outcome: Outcome };
-
-async function tryFiles(work: Work, pair: Pair, paths: readonly string[]): Promise<Tried[]> {
+async function tryFiles(work: Work, pair: Pair, paths: readonly string[]): Promise<Case[]> {
   const files = await Promise.all(
     paths.map(async (path) => ({
       path,
@@ -91,18 +80,15 @@ async function tryFiles(work: Work, pair: Pair, paths: readonly string[]): Promi
     })),
   );
   const store = await openStore(work, pair);
-  const known = new Map<string, Outcome>();
-  for (const file of files) {
-    const outcome = await store.outcome(file);
-    if (outcome !== undefined) known.set(file.path, outcome);
-  }
   // What Kbuild has no rule for is asked of make once, not at every run.
+  const known = new Map<string, Outcome | undefined>();
+  for (const file of files) known.set(file.path, await store.outcome(file));
   const wanted = files
     .map(({ path }) => path)
     .filter((path) => (known.get(path) ?? "compiled") === "compiled");
   const originals = await originalsOrNone(work, pair, wanted);
 
-  const tried = new Map<string, Tried>();
+  const tried = new Map<string, Case>();
   const queue = [...files];
   const worker = async () => {
     for (let file = queue.shift(); file !== undefined; file = queue.shift()) {
@@ -120,12 +106,14 @@ async function tryFile(
   store: Store,
   file: Required<FileChange>,
   original: Original | undefined,
-): Promise<Tried> {
+): Promise<Case> {
   const known = await store.outcome(file);
   if (known !== undefined && known !== "compiled") return { ...file, outcome: known };
   if (original === undefined) {
     const { units } = await affectedUnits(work, pair.older, [file]);
-    const outcome = units.length > 0 ? "included" : "not-built";
+    // That Kbuild lists it and make has no object of it leaves only the compiler.
+    const isBuilt = units.includes(file.path) ? "does-not-compile" : "included";
+    const outcome = units.length > 0 ? isBuilt : "not-built";
     await store.keep(file, outcome);
     return { ...file, outcome };
   }
@@ -140,11 +128,11 @@ async function tryFile(
 /** A unit that make fails on takes only itself along, not the others of the batch. */
 async function originalsOrNone(
   work: Work,
-  { older }: Pair,
+  pair: Pair,
   units: readonly string[],
 ): Promise<Map<string, Original>> {
   try {
-    return await originalsOf(work, older, units);
+    return await originalsOf(work, pair.older, units);
   } catch (error) {
     if (!(error instanceof Fault) || error.code !== "defect") throw error;
     if (units.length === 1) {
@@ -154,8 +142,7 @@ async function originalsOrNone(
   }
   const found = new Map<string, Original>();
   for (const unit of units)
-    for (const [path, original] of await originalsOrNone(work, { older } as Pair, [unit]))
-      found.set(path, original);
+    for (const [path, original] of await originalsOrNone(work, pair, [unit])) found.set(path, original);
   return found;
 }
 

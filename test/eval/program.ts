@@ -34,6 +34,7 @@ export function readProgram(object: ElfObject): Piece[] {
     const isCode = (section.flags & SectionFlag.EXECINSTR) !== 0;
     for (const symbol of own) {
       // Names of places that assembly makes have another type, or no size.
+      if (MODULE_ALIAS.test(symbol.name)) continue;
       if (symbol.type !== (isCode ? SymbolType.FUNCTION : SymbolType.OBJECT) || symbol.size === 0) continue;
       const { start, end } = { start: symbol.value, end: symbol.value + symbol.size };
       const { name, part } = isCode
@@ -61,6 +62,9 @@ export function readProgram(object: ElfObject): Piece[] {
   }
   return pieces;
 }
+
+/** Further names of functions, made by module_init() and module_exit() (include/linux/module.h). */
+const MODULE_ALIAS = /^(init|cleanup)_module$/;
 
 /** Bytes of the distances that the assembler filled in, by the first word of what they refer to. */
 const DISTANCES: Readonly<Record<string, number>> = { near: 4, short: 1 };

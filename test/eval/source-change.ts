@@ -54,7 +54,7 @@ export function changesCode({ before, after }: SourceChange): boolean {
 
 function codeOf(text: string): string {
   return text
-    .replaceAll(/"(?:\\.|[^"\\\n])*"|'(?:\\.|[^'\\\n])*'|\/\*[^]*?\*\/|\/\/[^\n]*/g, (found) =>
+    .replaceAll(/"(?:\\.|[^"\\\n])*"|'(?:\\.|[^'\\\n])*'|\/\*.*?\*\/|\/\/[^\n]*/gs, (found) =>
       found.startsWith("/") ? " " : found,
     )
     .replaceAll(/\s+/g, " ")

@@ -189,7 +189,7 @@ function dataLabels(before: Side, after: Side, change: SourceChange, layouts: Re
     const name = was[0]?.name ?? key;
     const isLocal = key.endsWith(".#");
     if (is === undefined || is.length < was.length) {
-      const still = mentions(change.after, name) ? "the source still has the name" : undefined;
+      const still = declares(change.after, name, isLocal) ? "the source still declares it" : undefined;
       const evidence = `in ORIG.o ${was.length} times (${was[0]?.place}), in PATCHED.o ${is?.length ?? 0}`;
       if (was.some(({ place }) => isInit(place)))
         labels.push(label("init-code", name, evidence, { doubt: "only removed" }));
@@ -216,10 +216,9 @@ function dataLabels(before: Side, after: Side, change: SourceChange, layouts: Re
     if (isInit(place)) labels.push(label("init-code", name, evidence, { doubt: "only added" }));
     else if (isPerCpu(place)) labels.push(label("percpu-changed", name, evidence));
     else {
-      const had = mentions(change.before, name) ? "the source had the name before" : undefined;
-      labels.push(
-        label(key.endsWith(".#") ? "static-local-added" : "data-added", name, evidence, { doubt: had }),
-      );
+      const isLocal = key.endsWith(".#");
+      const had = declares(change.before, name, isLocal) ? "the source declared it before" : undefined;
+      labels.push(label(isLocal ? "static-local-added" : "data-added", name, evidence, { doubt: had }));
     }
   }
   return labels;
@@ -256,6 +255,11 @@ function changesOnlyPointers(before: readonly Piece[], after: readonly Piece[]):
     const is = after[index];
     return is !== undefined && was.size === is.size && Buffer.from(was.bytes).equals(is.bytes);
   });
+}
+
+/** Whether a text may declare the variable; the compiler drops variables that come to be of no use. */
+function declares(text: string, name: string, isLocal: boolean): boolean {
+  return mentions((text.match(isLocal ? /\bstatic\b[^;{}]*/g : /^\w[^;{}]*/gm) ?? []).join("\n"), name);
 }
 
 function mentions(text: string, name: string): boolean {
