@@ -1,5 +1,6 @@
 import { readFile } from "node:fs/promises";
 import { join } from "node:path";
+import type { KernelProfile } from "@kernel-hotpatch/kernel/profile/profile";
 import { parseConfig } from "./config.js";
 import type { SourceTree } from "./source-tree.js";
 
@@ -14,4 +15,12 @@ export async function openTree(root: string): Promise<SourceTree> {
     ...(config !== undefined && { config: parseConfig(config) }),
     immutable: false,
   };
+}
+
+/** Provisional: replaced by branch `tree`. */
+export async function treeOfProfile(profile: KernelProfile, cache: string): Promise<SourceTree> {
+  const { id, arch, config, moduleSymvers, source } = profile;
+  const tree = await openTree(source);
+  const parsed = parseConfig(await readFile(config, "utf8"));
+  return { ...tree, id, arch, config: parsed, moduleSymvers, immutable: source.startsWith(cache) };
 }
