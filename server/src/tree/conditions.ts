@@ -1,4 +1,7 @@
+import type { ReadConditions } from "../change/read-change-set.js";
 import type { KernelConfig } from "./config.js";
+import { unitBuilds } from "./kbuild.js";
+import type { SourceTree } from "./source-tree.js";
 
 /** The conditions of `#if` that a line of a C file stands under. */
 export interface LineCondition {
@@ -43,6 +46,17 @@ export function lineConditions(
 
 interface Known extends ConditionsOptions {
   readonly config: KernelConfig | undefined;
+}
+
+/** Tells the conditions of files of a tree, by its configuration and, where it matters, by what each is built into. */
+export function readConditionsOf(tree: SourceTree): ReadConditions {
+  const build = unitBuilds(tree);
+  return (path, text) => {
+    const asksForModule = path.endsWith(".c") && /\bMODULE\b|\bIS_REACHABLE\b/.test(text);
+    const into = asksForModule ? build(path).into : "unknown";
+    const isKnown = into !== "unknown" && into !== "nothing";
+    return lineConditions(text, tree.config, isKnown ? { module: into === "module" } : {});
+  };
 }
 
 /** From this line on, what the lines stand under. */

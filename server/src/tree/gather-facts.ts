@@ -2,15 +2,14 @@ import { readFile, stat } from "node:fs/promises";
 import { basename, join } from "node:path";
 import { setImmediate } from "node:timers/promises";
 import { checkpoint, type Work } from "@kernel-hotpatch/kernel/host/work";
-import type { ChangedFile, ChangeSet } from "../change/change-set.js";
-import { withTree } from "../syntax/engine.js";
+import type { ChangeSet } from "../change/change-set.js";
 import { decodeSource } from "../syntax/source-text.js";
 import type { Engine } from "../syntax/tree.js";
 import { findWords, type Occurrences } from "./find-words.js";
 import { headerReaches, REACH_LIMIT } from "./header-reach.js";
 import { type Inclusions, readInclusions } from "./inclusions.js";
 import { unitBuilds } from "./kbuild.js";
-import { type KeptAnswers, keptAnswers } from "./kept-answers.js";
+import { keptAnswers } from "./kept-answers.js";
 import type { SourceTree } from "./source-tree.js";
 import { exportsOf } from "./symvers.js";
 import type { HeaderReach, TreeFacts, UnitBuild, Use, Uses } from "./tree-facts.js";
@@ -119,7 +118,7 @@ async function usesOf(
   const words = wordsOf(changes);
   work.progress("searching the kernel tree");
   const pristine = await usesInTree(work, tree, changes, engine, words.tree);
-  const patched = await usesInPatch(work, changes, words);
+  const patched = await usesInPatch(work, changes, engine, words);
   const changed = new Set(changes.files.map(({ path }) => path));
   const uses = new Map<string, Uses>();
   for (const name of [...words.tree, ...words.local.keys()]) {
@@ -140,7 +139,12 @@ function withKind(use: Use, isFunction: boolean): Use {
   return use.kind === "address" && !isFunction ? { ...use, kind: "other" } : use;
 }
 
-/** Uses in the tree as it was, by name; those in changed files among them, so that the answers can be kept. */
+interface KeptUses extends Uses {
+  /** Files that were not read since the patch changes them. */
+  readonly skipped: readonly string[];
+}
+
+/** Uses in the tree as it was, by name; files that the patch changes are not read. */
 async function usesInTree(
   work: Work,
   tree: SourceTree,
@@ -148,27 +152,26 @@ async function usesInTree(
   engine: Engine,
   names: ReadonlySet<string>,
 ): Promise<Map<string, Uses>> {
-  const kept = keptAnswers<Uses>(work, tree, "uses-1");
+  const kept = keptAnswers<KeptUses>(work, tree, "uses-1");
+  const changed = new Set(changes.files.map(({ path }) => path));
   const uses = new Map<string, Uses>();
   const wanted: string[] = [];
   for (const name of names) {
     const known = kept.read(name);
-    if (known) uses.set(name, known);
+    if (known?.skipped.every((file) => changed.has(file))) uses.set(name, known);
     else wanted.push(name);
   }
   const occurrences = [...(await findWords(work, tree, wanted))];
   const plan = planOf(occurrences);
-  const read = await readFiles(work, tree, changes, engine, plan.files);
+  const read = await readFiles(work, tree, engine, plan.files, changed);
   for (const [name, found] of occurrences) {
     const answer = usesOfOccurrences(name, found, read);
     uses.set(name, answer);
-    if (plan.whole.has(name)) keep(kept, name, answer);
+    if (!plan.whole.has(name)) continue;
+    const skipped = [...new Set(found.places.map(([file]) => file))].filter((file) => changed.has(file));
+    kept.write(name, { ...answer, skipped });
   }
   return uses;
-}
-
-function keep(kept: KeptAnswers<Uses>, name: string, answer: Uses): void {
-  kept.write(name, answer);
 }
 
 interface Plan {
@@ -203,17 +206,17 @@ type ReadFiles = ReadonlyMap<string, ReadonlyMap<string, readonly FileUse[]>>;
 async function readFiles(
   work: Work,
   tree: SourceTree,
-  changes: ChangeSet,
   engine: Engine,
   files: Plan["files"],
+  skipped: ReadonlySet<string>,
 ): Promise<ReadFiles> {
-  const parsed = new Map(changes.files.map((file) => [file.path, file.before]));
   const read = new Map<string, ReadonlyMap<string, readonly FileUse[]>>();
   let [done, since] = [0, performance.now()];
   for (const [file, names] of files) {
     checkpoint(work);
     work.progress(`reading ${file}`, done++ / files.size);
-    const uses = await readUses(tree, engine, file, names, parsed.get(file));
+    if (skipped.has(file)) continue;
+    const uses = await readUses(tree, engine, file, names);
     if (uses) read.set(file, uses);
     // Long enough for a signal to arrive.
     if (performance.now() - since > 50) {
@@ -229,14 +232,12 @@ async function readUses(
   engine: Engine,
   file: string,
   names: ReadonlySet<string>,
-  parsed: ChangedFile["before"],
 ): Promise<Map<string, FileUse[]> | undefined> {
   try {
-    if (parsed) return usesInFile(parsed.text, parsed.root, names);
     const path = join(tree.root, file);
     if ((await stat(path)).size > LONGEST_FILE) return undefined;
-    const text = decodeSource(await readFile(path));
-    return withTree(engine, text, ({ root }) => usesInFile(text, root, names));
+    const uses = usesInFile(engine, decodeSource(await readFile(path)), names);
+    return new Map([...names].map((name) => [name, uses.get(name) ?? []]));
   } catch {
     // One file's failure is no reason to answer nothing: its uses are told as unread.
     return undefined;
@@ -245,23 +246,28 @@ async function readUses(
 
 function usesOfOccurrences(name: string, { count, places }: Occurrences, read: ReadFiles): Uses {
   const uses: Use[] = [];
-  const asked = new Set([...read].filter(([, names]) => names.has(name)).map(([file]) => file));
-  let missing = 0;
+  let withoutText = count;
   let last = "";
   for (const [file, line, column] of places) {
-    const inFile = asked.has(file) ? read.get(file)?.get(name) : undefined;
-    if (inFile === undefined) uses.push({ file, line, column, kind: "unread", inPatch: false });
-    else if (file !== last) for (const use of inFile) uses.push({ file, ...use, inPatch: false });
-    if (inFile !== undefined) missing++;
+    const names = read.get(file);
+    // A file may have been read for other names only.
+    if (names === undefined || !names.has(name)) {
+      uses.push({ file, line, column, kind: "unread", inPatch: false });
+    } else {
+      const inFile = file === last ? [] : (names.get(name) ?? []);
+      for (const use of inFile) uses.push({ file, ...use, inPatch: false });
+      withoutText += inFile.length - 1;
+    }
     last = file;
   }
-  return { places: uses, count: count - missing + uses.filter(({ kind }) => kind !== "unread").length };
+  return { places: uses, count: withoutText };
 }
 
 /** Uses in the patched text of changed files, by name. */
 async function usesInPatch(
   work: Pick<Work, "signal">,
   changes: ChangeSet,
+  engine: Engine,
   words: Words,
 ): Promise<Map<string, Use[]>> {
   const uses = new Map<string, Use[]>();
@@ -269,9 +275,10 @@ async function usesInPatch(
     if (!after) continue;
     checkpoint(work);
     await setImmediate();
-    const names = new Set(words.tree);
-    for (const [name, files] of words.local) if (files.has(path)) names.add(name);
-    for (const [name, found] of usesInFile(after.text, after.root, names)) {
+    const names = {
+      has: (name: string) => words.tree.has(name) || words.local.get(name)?.has(path) === true,
+    };
+    for (const [name, found] of usesInFile(engine, after.text, names)) {
       const all = uses.get(name) ?? [];
       for (const use of found) all.push({ file: path, ...use, inPatch: true });
       uses.set(name, all);

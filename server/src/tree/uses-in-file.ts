@@ -1,24 +1,42 @@
-import type { SyntaxNode } from "../syntax/tree.js";
+import { withTree } from "../syntax/engine.js";
+import type { Engine, Stretch, SyntaxNode } from "../syntax/tree.js";
 import type { Use } from "./tree-facts.js";
 
 /** A use within one file. */
 export type FileUse = Omit<Use, "file" | "inPatch">;
 
 /**
- * Every use of some names in a file; comments and strings are left out.
- * @param root the file's syntax tree
+ * Every use of some names in a file; comments and strings are left out. Only the functions and declarations around them
+ * are parsed where these can be read by themselves.
  * @param names identifiers
  * @returns by name, in the order of the text. A name's use as a value is said to be an `address`: whether it is a function's
  *   the caller knows
+ * @throws Fault as `Engine.parse`
  */
 export function usesInFile(
+  engine: Engine,
   text: string,
-  root: SyntaxNode,
-  names: ReadonlySet<string>,
+  names: Pick<ReadonlySet<string>, "has">,
 ): Map<string, FileUse[]> {
-  const found = new Map<string, FileUse[]>();
-  /** Names that are a parameter's or a local variable's, with the function they are in. */
-  const hidden = new Set<string>();
+  const places = placesOf(text, names);
+  const parts = partsAround(text, places);
+  const inParts = parts && usesInParts(engine, text, places, parts);
+  return byName(
+    inParts ?? withTree(engine, text, ({ root }) => places.map((place) => useOf(root, place, text))),
+    places,
+  );
+}
+
+/** Where a name stands in the text. */
+interface NamePlace {
+  readonly name: string;
+  readonly index: number;
+  readonly line: number;
+  readonly column: number;
+}
+
+function placesOf(text: string, names: Pick<ReadonlySet<string>, "has">): NamePlace[] {
+  const places: NamePlace[] = [];
   let [line, lineStart] = [1, 0];
   for (const { 0: name, index } of text.matchAll(/[A-Za-z_]\w*/g)) {
     if (!names.has(name)) continue;
@@ -30,28 +48,90 @@ export function usesInFile(
       line++;
       lineStart = end + 1;
     }
-    const node = root.descendantForIndex(index, index + name.length - 1);
-    const use = node ? useOf(node, name, text, index) : UNREAD;
-    if (use === undefined) continue;
-    if ("local" in use) hidden.add(`${use.local} ${name}`);
-    const uses = found.get(name) ?? [];
-    const { local: _, ...told } = { local: undefined, ...use };
-    uses.push({ line, column: index - lineStart + 1, ...told });
-    found.set(name, uses);
+    places.push({ name, index, line, column: index - lineStart + 1 });
   }
-  if (hidden.size === 0) return found;
-  for (const [name, uses] of found) {
-    found.set(
-      name,
-      uses.map((use) =>
-        use.kind !== "unread" && hidden.has(`${use.within} ${name}`) ? { ...use, kind: "other" } : use,
-      ),
-    );
+  return places;
+}
+
+/** Beyond so many, or so much of the text, the file is parsed as a whole. */
+const MOST_PARTS = 20;
+const LARGEST_SHARE = 0.5;
+
+/** Parts of the text around the places: from behind one line that starts with a brace up to the next such line. */
+function partsAround(text: string, places: readonly NamePlace[]): Stretch[] | undefined {
+  const parts: Stretch[] = [];
+  const closing = /^\}.*\n/gm;
+  let [start, startRow, length] = [0, 0, 0];
+  let next = 0;
+  while (next < places.length) {
+    const match = closing.exec(text);
+    const end = match ? match.index + match[0].length : text.length;
+    let rows = 0;
+    for (let at = text.indexOf("\n", start); at !== -1 && at < end; at = text.indexOf("\n", at + 1)) rows++;
+    const first = next;
+    while (next < places.length && (places[next]?.index ?? 0) < end) next++;
+    if (next > first) {
+      length += end - start;
+      if (parts.length === MOST_PARTS || length > text.length * LARGEST_SHARE) return undefined;
+      const endColumn = match ? 0 : end - (text.lastIndexOf("\n", end - 1) + 1);
+      parts.push({
+        startIndex: start,
+        endIndex: end,
+        startPosition: { row: startRow, column: 0 },
+        endPosition: { row: startRow + rows, column: endColumn },
+      });
+    }
+    [start, startRow] = [end, startRow + rows];
+    if (!match) break;
+  }
+  return parts;
+}
+
+/** @returns undefined when a part cannot be read by itself: an `#if` may reach beyond it */
+function usesInParts(
+  engine: Engine,
+  text: string,
+  places: readonly NamePlace[],
+  parts: readonly Stretch[],
+): (Found | undefined)[] | undefined {
+  const found: (Found | undefined)[] = [];
+  for (const part of parts) {
+    const tree = engine.parse(text, undefined, part);
+    try {
+      if (tree.root.hasError) return undefined;
+      for (; (places[found.length]?.index ?? Number.POSITIVE_INFINITY) < part.endIndex; ) {
+        const place = places[found.length];
+        if (place) found.push(useOf(tree.root, place, text));
+      }
+    } finally {
+      tree.free();
+    }
   }
   return found;
 }
 
+function byName(found: readonly (Found | undefined)[], places: readonly NamePlace[]): Map<string, FileUse[]> {
+  /** Names that are a parameter's or a local variable's, with the function they are in. */
+  const hidden = new Set<string>();
+  for (const [at, use] of found.entries())
+    if (use?.local !== undefined) hidden.add(`${use.local} ${places[at]?.name}`);
+  const uses = new Map<string, FileUse[]>();
+  for (const [at, use] of found.entries()) {
+    const place = places[at];
+    if (use === undefined || place === undefined) continue;
+    const { name, line, column } = place;
+    const { local: _, ...told } = use;
+    const isHidden = told.kind !== "unread" && hidden.has(`${told.within} ${name}`);
+    const all = uses.get(name) ?? [];
+    all.push({ line, column, ...told, ...(isHidden && { kind: "other" }) });
+    uses.set(name, all);
+  }
+  return uses;
+}
+
 type Told = Omit<FileUse, "line" | "column">;
+/** `local`: the function whose parameter or variable the name declares. */
+type Found = Told & { readonly local?: string };
 const UNREAD: Told = { kind: "unread" };
 
 /** What is no use at all. */
@@ -60,12 +140,10 @@ const TEXT =
 /** Macros that name a function without calling it or keeping its address. */
 const MARKS = /^_*EXPORT_|^(?:NOKPROBE_SYMBOL|ALLOW_ERROR_INJECTION|BTF_ID|BTF_ID_FLAGS|MODULE_ALIAS)$/;
 
-function useOf(
-  leaf: SyntaxNode,
-  name: string,
-  text: string,
-  index: number,
-): (Told & { local?: string }) | undefined {
+/** @returns undefined for what is no use at all */
+function useOf(root: SyntaxNode, { name, index }: NamePlace, text: string): Found | undefined {
+  const leaf = root.descendantForIndex(index, index + name.length - 1);
+  if (!leaf) return UNREAD;
   if (TEXT.test(leaf.type)) return undefined;
   const above: SyntaxNode[] = [];
   for (let node = leaf.parent; node; node = node.parent) above.push(node);
@@ -97,7 +175,7 @@ function kindOf(
   above: readonly SyntaxNode[],
   owner: SyntaxNode | undefined,
   within: string | undefined,
-): Told & { local?: string } {
+): Found {
   const [parent] = above;
   if (!parent) return { kind: "other" };
   if (parent.type.startsWith("preproc_")) {
