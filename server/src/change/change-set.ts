@@ -7,10 +7,8 @@ export interface ChangeSet {
   readonly files: readonly ChangedFile[];
   /** All changed items of all C files. */
   readonly changes: readonly ItemChange[];
-  /** Those of one kind, typed. */
-  of<Kind extends Item["kind"]>(kind: Kind): readonly ItemChange<Extract<Item, { kind: Kind }>>[];
-  /** Frees the trees; nodes are not to be used any more. */
-  free(): void;
+  /** Frees what {@link SourceFile.syntax} parsed; its nodes are not to be used any more. */
+  release(): void;
 }
 
 export interface ChangedFile {

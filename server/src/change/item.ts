@@ -1,4 +1,5 @@
 import type { SyntaxNode } from "../syntax/tree.js";
+import type { LineIndex } from "./line-index.js";
 
 /** One thing that a C file declares at its top level. */
 export type Item =
@@ -16,6 +17,9 @@ interface ItemBase {
   /** Offsets in the file's text, in UTF-16 units. */
   readonly start: number;
   readonly end: number;
+  /** Where its name stands, for a finding to mark. */
+  readonly nameStart: number;
+  readonly nameEnd: number;
   /** Counts from 1. */
   readonly line: number;
   readonly endLine: number;
@@ -137,12 +141,16 @@ export interface OtherItem extends ItemBase {
   readonly name: string;
 }
 
-/** A C file of one side of the change, parsed. Nodes live as long as the change set. */
+/** A C file of one side of the change. */
 export interface SourceFile {
   readonly path: string;
   readonly text: string;
-  readonly root: SyntaxNode;
+  readonly lines: LineIndex;
+  /** Everything that it declares; read when first asked for. */
   readonly items: readonly Item[];
-  /** The node of an item, to look into a function's body. */
-  node(item: Item): SyntaxNode;
+  /**
+   * The syntax of one item, parsed by itself: offsets are those of the file's text. Nodes are valid until
+   * {@link ChangeSet.release}.
+   */
+  syntax(item: Item): SyntaxNode;
 }

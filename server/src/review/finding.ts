@@ -6,6 +6,8 @@ const counted = Type.Union([Type.Integer({ minimum: 1 }), Type.Null()], {
   description: "counts from 1; null when not known",
 });
 
+const counted1 = Type.Integer({ minimum: 1 });
+
 const place = {
   file: Type.Union([Type.String(), Type.Null()], {
     description: "relative to the root of the kernel tree; null when no single file is meant",
@@ -38,7 +40,54 @@ export const Finding = Type.Object(
     detail: Type.Optional(
       Type.String({ description: "evidence of several lines: a compiler's message, a stack, a log excerpt" }),
     ),
+    excerpt: Type.Optional(
+      Type.Object(
+        { text: Type.String({ description: "the code line that is meant, of the patched file" }) },
+        { additionalProperties: false },
+      ),
+    ),
     related: Type.Array(Location),
+    fixes: Type.Optional(
+      Type.Array(
+        Type.Object(
+          {
+            title: Type.String(),
+            edits: Type.Array(
+              Type.Object(
+                {
+                  file: Type.String(),
+                  line: counted1,
+                  column: counted1,
+                  endLine: counted1,
+                  endColumn: counted1,
+                  text: Type.String({
+                    description: "what takes the place of that stretch of the patched file",
+                  }),
+                },
+                { additionalProperties: false },
+              ),
+            ),
+          },
+          { additionalProperties: false },
+        ),
+        { description: "changes that a machine can make for the author" },
+      ),
+    ),
+    confirmed: Type.Optional(
+      Type.Object(
+        { witness: Type.Enum(WITNESSES) },
+        { additionalProperties: false, description: "a stronger witness saw the same" },
+      ),
+    ),
+    contradicted: Type.Optional(
+      Type.Object(
+        { witness: Type.Enum(WITNESSES), message: Type.String() },
+        {
+          additionalProperties: false,
+          description: "a stronger witness looked and did not see it; the weight is then needs-review",
+        },
+      ),
+    ),
     suppressed: Type.Optional(
       Type.Object(
         { reason: Type.String() },

@@ -1,10 +1,11 @@
+import { buildRules } from "./build-rules.js";
 import { objectRules } from "./object-rules.js";
 import type { Rule } from "./rule.js";
 import { sandboxRules } from "./sandbox-rules.js";
-import { sourceRules } from "./source-rules.js";
+import { witnessRules } from "./source-rules.js";
 
 /** Every rule, in the order in which witnesses are asked. */
-export const catalogue: readonly Rule[] = [...sourceRules, ...objectRules, ...sandboxRules];
+export const catalogue: readonly Rule[] = [...witnessRules, ...buildRules, ...objectRules, ...sandboxRules];
 
 const byId = new Map(catalogue.map((rule) => [rule.id, rule]));
 

@@ -1,16 +1,18 @@
-import type { ChangeSet } from "../change/change-set.js";
+import type { ChangedFile, ChangeSet } from "../change/change-set.js";
 import type { Place } from "../change/place.js";
 import type { TreeFacts } from "../tree/tree-facts.js";
 import type { Rule, Severity } from "./rule.js";
 
 /** A rule that the source witness can judge. */
 export interface SourceRule extends Rule {
-  /** Looks at the change and says what it finds; does no input or output and throws nothing. */
+  /** Looks at one changed file and says what it finds; does no input or output and throws nothing. */
   check(inspection: Inspection): Iterable<SourceFinding>;
 }
 
-/** What a rule looks at. */
+/** What a rule looks at: one changed file, and all that it may have to know besides. */
 export interface Inspection {
+  readonly file: ChangedFile;
+  /** The whole patch. Only `file` may be asked for syntax. */
   readonly changes: ChangeSet;
   readonly facts: TreeFacts;
 }

@@ -208,14 +208,6 @@ export const objectRules: readonly Rule[] = [
     remedy: "Keep the old value valid, and give a new meaning a new value.",
   },
   {
-    id: "static-data-changed",
-    severity: "unsafe",
-    witnesses: ["source", "object"],
-    summary: "the initial value of existing data changed",
-    why: "The variable is live: its initial value was used at boot and what it holds now belongs to the running kernel.",
-    remedy: "Set the value in a callback, or branch in the code that reads it.",
-  },
-  {
     id: "ops-table-changed",
     severity: "unsafe",
     witnesses: ["source", "object"],

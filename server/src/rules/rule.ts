@@ -12,6 +12,8 @@ export interface Rule {
   readonly why: string;
   /** What to do about it. */
   readonly remedy: string;
+  /** Where the kernel says so: a path in the kernel tree and the section, or another public source. */
+  readonly sources?: readonly string[];
 }
 
 /** How much a finding weighs, heaviest first. */

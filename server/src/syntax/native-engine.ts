@@ -19,12 +19,16 @@ export function createNativeEngine(): Engine {
 
   return {
     kind: "native",
-    parse(text, previous) {
+    parse(text, previous, within) {
       refuseTooLong(text);
       const old = previous && trees.get(previous);
       const piece = old ? REPARSE_PIECE : text.length + 1;
-      const tree = parser.parse((index) => text.slice(index, index + piece), old, { bufferSize: piece });
-      countParsed(old ? text.length * REPARSE_SHARE : text.length);
+      const tree = parser.parse((index) => text.slice(index, index + piece), old, {
+        bufferSize: piece,
+        ...(within && { includedRanges: [within] }),
+      });
+      const units = within ? within.endIndex - within.startIndex : text.length;
+      countParsed(old ? units * REPARSE_SHARE : units);
       const held = hold(tree);
       trees.set(held, tree);
       return held;

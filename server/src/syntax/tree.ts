@@ -37,6 +37,14 @@ export interface Edit {
   readonly newEndPosition: Point;
 }
 
+/** A part of a source text. */
+export interface Stretch {
+  readonly startIndex: number;
+  readonly endIndex: number;
+  readonly startPosition: Point;
+  readonly endPosition: Point;
+}
+
 /** A parsed source text. It holds memory outside the heap of JavaScript: see {@link SyntaxTree.free}. */
 export interface SyntaxTree {
   readonly root: SyntaxNode;
@@ -66,9 +74,10 @@ export interface Engine {
   /**
    * Parses a text; any text gives a tree.
    * @param previous the tree of an earlier state of the text, already moved by {@link SyntaxTree.edit}; stays the caller's
+   * @param within the stretch to read as if nothing else were there; nodes keep their places in the text
    * @throws Fault "bad-input" when the text is longer than `MAX_SOURCE_LENGTH`
    */
-  parse(text: string, previous?: SyntaxTree): SyntaxTree;
+  parse(text: string, previous?: SyntaxTree, within?: Stretch): SyntaxTree;
   /** @throws Error when the query's source is malformed */
   query(source: string): SyntaxQuery;
 }

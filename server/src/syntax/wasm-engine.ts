@@ -17,9 +17,11 @@ export async function createWasmEngine(): Promise<Engine> {
 
   return {
     kind: "wasm",
-    parse(text, previous) {
+    parse(text, previous, within) {
       refuseTooLong(text);
-      const tree = parser.parse(text, (previous && trees.get(previous)) ?? null);
+      const tree = parser.parse(text, (previous && trees.get(previous)) ?? null, {
+        ...(within && { includedRanges: [within] }),
+      });
       if (!tree) throw new Error("web-tree-sitter has no language set");
       const held = hold(tree);
       trees.set(held, tree);

@@ -1,0 +1,164 @@
+import { kindOfFile } from "@kernel-hotpatch/kernel/build/file-kinds";
+import type { FileChange } from "@kernel-hotpatch/kernel/build/patch-files";
+import { editBetween } from "../syntax/edit.js";
+import { withTree } from "../syntax/engine.js";
+import { decodeSource } from "../syntax/source-text.js";
+import type { Edit, Engine, SyntaxTree } from "../syntax/tree.js";
+import type { ChangedFile, ChangeSet, Hunk } from "./change-set.js";
+import { compareItems, type Held, heldPieces } from "./compare-items.js";
+import { hunksBetween } from "./hunks.js";
+import type { LineIndex } from "./line-index.js";
+import { type ConditionsAt, LazySourceFile } from "./source-file.js";
+
+/** Tells the conditions of a file's lines, given its text. */
+export type ReadConditions = (path: string, text: string) => ConditionsAt;
+
+/**
+ * Reads what a patch changes, by meaning.
+ * @param files what the patch makes of each file
+ * @param readConditions which `#if` branches the kernel's configuration keeps
+ */
+export function readChangeSet(
+  engine: Engine,
+  files: readonly FileChange[],
+  readConditions: ReadConditions,
+): ChangeSet {
+  const changed = files.map((file) => readChangedFile(engine, file, readConditions));
+  const changes = changed.flatMap((file) => file.changes);
+  const held = changed
+    .flatMap(({ before, after }) => [before, after])
+    .filter((file) => file instanceof LazySourceFile);
+  return {
+    files: changed,
+    changes,
+    release: () => {
+      for (const file of held) file.release();
+    },
+  };
+}
+
+/** What a patch changes in one file. */
+export function readChangedFile(
+  engine: Engine,
+  file: FileChange,
+  readConditions: ReadConditions,
+): ChangedFile {
+  const { path } = file;
+  const existence = { existedBefore: file.before !== undefined, existsAfter: file.after !== undefined };
+  if (!isC(path)) {
+    const nothing = { changes: [], hunks: [], unread: [], isCosmetic: false };
+    return { path, kind: kindOfFile(path), ...existence, ...nothing };
+  }
+  const open = (bytes: Buffer | undefined) =>
+    bytes && openSource(engine, path, decodeSource(bytes), readConditions);
+  const [before, after] = [open(file.before), open(file.after)];
+  const hunks = hunksBetween(before?.lines.lines ?? [], after?.lines.lines ?? []);
+  const old = before && engine.parse(before.text);
+  let now: SyntaxTree | undefined;
+  try {
+    const held = before && old ? heldPieces(before, old.root) : [];
+    // Most of the file is the same: its new tree grows out of the old one.
+    if (old && before && after) moveTree(old, before.lines, after.lines, hunks);
+    now = after && engine.parse(after.text, old);
+    return changedFile(path, before, after, hunks, compareItems(before, held, after, now, hunks));
+  } finally {
+    old?.free();
+    now?.free();
+  }
+}
+
+/** A file of C while somebody edits it, compared with what it was before. Holds trees until it is closed. */
+export class EditedFile {
+  readonly #engine: Engine;
+  readonly #path: string;
+  readonly #readConditions: ReadConditions;
+  readonly #before: LazySourceFile | undefined;
+  readonly #held: readonly Held[];
+  #text = "";
+  #tree: SyntaxTree | undefined;
+
+  /** @param before the text it is compared with; undefined for a new file */
+  constructor(engine: Engine, path: string, before: string | undefined, readConditions: ReadConditions) {
+    this.#engine = engine;
+    this.#path = path;
+    this.#readConditions = readConditions;
+    this.#before = before === undefined ? undefined : openSource(engine, path, before, readConditions);
+    const source = this.#before;
+    this.#held = source ? withTree(engine, source.text, (tree) => heldPieces(source, tree.root)) : [];
+  }
+
+  /** @returns what the text as it is now changes; an earlier answer's syntax is not to be asked for any more */
+  update(text: string): ChangedFile {
+    const edit = this.#tree && editBetween(this.#text, text);
+    if (edit || !this.#tree) {
+      if (edit) this.#tree?.edit(edit);
+      const tree = this.#engine.parse(text, this.#tree);
+      this.#tree?.free();
+      this.#tree = tree;
+      this.#text = text;
+    }
+    const after = openSource(this.#engine, this.#path, text, this.#readConditions);
+    const hunks = hunksBetween(this.#before?.lines.lines ?? [], after.lines.lines);
+    const compared = compareItems(this.#before, this.#held, after, this.#tree, hunks);
+    return changedFile(this.#path, this.#before, after, hunks, compared);
+  }
+
+  close(): void {
+    this.#tree?.free();
+    this.#tree = undefined;
+    this.#before?.release();
+  }
+}
+
+/** Whether the grammar reads files of this name. */
+export function isC(path: string): boolean {
+  return /\.[ch]$/.test(path);
+}
+
+function openSource(
+  engine: Engine,
+  path: string,
+  text: string,
+  readConditions: ReadConditions,
+): LazySourceFile {
+  return new LazySourceFile(engine, path, text, readConditions(path, text));
+}
+
+function changedFile(
+  path: string,
+  before: LazySourceFile | undefined,
+  after: LazySourceFile | undefined,
+  hunks: readonly Hunk[],
+  compared: Pick<ChangedFile, "changes" | "unread">,
+): ChangedFile {
+  return {
+    path,
+    kind: kindOfFile(path),
+    ...(before && { before }),
+    ...(after && { after }),
+    existedBefore: before !== undefined,
+    existsAfter: after !== undefined,
+    ...compared,
+    hunks,
+    isCosmetic: compared.changes.length === 0 && before !== undefined && after !== undefined,
+  };
+}
+
+/** Moves the places of the tree of the text before to where they are in the text after. */
+function moveTree(tree: SyntaxTree, before: LineIndex, after: LineIndex, hunks: readonly Hunk[]): void {
+  const firstRow = ({ start, count }: Hunk["before"]) => (count === 0 ? start : start - 1);
+  for (const hunk of hunks.toReversed()) {
+    const row = firstRow(hunk.before);
+    const newRow = firstRow(hunk.after);
+    const startIndex = before.offsetOf(row);
+    const length = after.offsetOf(newRow + hunk.after.count) - after.offsetOf(newRow);
+    tree.edit({
+      startIndex,
+      oldEndIndex: before.offsetOf(row + hunk.before.count),
+      newEndIndex: startIndex + length,
+      startPosition: { row, column: 0 },
+      oldEndPosition: { row: row + hunk.before.count, column: 0 },
+      newEndPosition: { row: row + hunk.after.count, column: 0 },
+    } satisfies Edit);
+  }
+}

@@ -1,0 +1,66 @@
+import type { FileChange } from "@kernel-hotpatch/kernel/build/patch-files";
+import { checkpoint, type Work } from "@kernel-hotpatch/kernel/host/work";
+import type { ChangedFile, ChangeSet } from "../change/change-set.js";
+import { readChangeSet } from "../change/read-change-set.js";
+import type { SourceFinding, SourceRule } from "../rules/inspection.js";
+import { witnessRules } from "../rules/source-rules.js";
+import type { Engine } from "../syntax/tree.js";
+import { readConditionsOf } from "../tree/conditions.js";
+import { gatherFacts } from "../tree/gather-facts.js";
+import type { SourceTree } from "../tree/source-tree.js";
+import type { TreeFacts } from "../tree/tree-facts.js";
+import type { Finding } from "./finding.js";
+
+/**
+ * Asks the source witness: reads what the files change by meaning, looks up what the tree says of it, and puts every rule to
+ * each file.
+ * @param files what the patch makes of each file
+ * @returns findings in the order of files and rules
+ * @throws Fault `interrupted`; `lacking` when the grammar or ripgrep is not there
+ */
+export async function checkFiles(
+  work: Work,
+  engine: Engine,
+  tree: SourceTree,
+  files: readonly FileChange[],
+): Promise<Finding[]> {
+  work.progress("reading the change");
+  const changes = readChangeSet(engine, files, readConditionsOf(tree));
+  work.progress("looking up what it touches");
+  const facts = await gatherFacts(work, tree, changes, engine);
+  const findings: Finding[] = [];
+  for (const [at, file] of changes.files.entries()) {
+    checkpoint(work);
+    work.progress(`judging ${file.path}`, at / changes.files.length);
+    findings.push(...askRules(file, changes, facts));
+    changes.release();
+  }
+  return findings;
+}
+
+/** Puts every rule to one file of a change. */
+export function askRules(file: ChangedFile, changes: ChangeSet, facts: TreeFacts): Finding[] {
+  const inspection = { file, changes, facts };
+  return witnessRules.flatMap((rule) =>
+    [...rule.check(inspection)].map((found) => findingOfSource(rule, found, file)),
+  );
+}
+
+/** A rule's finding with the rule's words around it. */
+function findingOfSource(rule: SourceRule, found: SourceFinding, file: ChangedFile): Finding {
+  const { at, symbol, severity, message, why, remedy, related, fixes } = found;
+  const line = at.file === file.path ? file.after?.lines.lines[at.line - 1] : undefined;
+  return {
+    rule: rule.id,
+    severity: severity ?? rule.severity,
+    witness: "source",
+    ...at,
+    ...(symbol !== undefined && { symbol }),
+    message,
+    why: why ?? rule.why,
+    remedy: remedy ?? rule.remedy,
+    ...(line !== undefined && { excerpt: { text: line } }),
+    related: (related ?? []).map((other) => ({ ...other.at, message: other.message })),
+    ...(fixes && fixes.length > 0 && { fixes }),
+  };
+}

@@ -1,0 +1,69 @@
+import type { Rule } from "./rule.js";
+
+/** Rules that the build notices before anything is compiled, and those without a check of their own. */
+export const buildRules: readonly Rule[] = [
+  {
+    id: "does-not-apply",
+    severity: "unsafe",
+    witnesses: ["source"],
+    summary: "a part of the patch does not fit this kernel's source",
+    why: "The patch was made against another source; nothing of the file is judged.",
+    remedy: "Make the patch against this kernel's source.",
+  },
+  {
+    id: "suppression-without-reason",
+    severity: "needs-review",
+    witnesses: ["source"],
+    summary: "a finding is to be suppressed and nobody says why",
+    why: "A reviewer cannot judge a finding that was set aside without a reason; nothing was suppressed.",
+    remedy: "Write the reason behind the rule: hotpatch-ignore: RULE reason.",
+  },
+  {
+    id: "suppression-unused",
+    severity: "info",
+    witnesses: ["source"],
+    summary: "a suppression sets no finding aside",
+    why: "It may be left over, or misspelt while the finding that it means still counts.",
+    remedy: "Remove it, or name the rule and place it at the finding.",
+  },
+  {
+    id: "build-input-changed",
+    severity: "unsafe",
+    witnesses: ["source"],
+    summary: "a build file, a tool or another input of the build changed",
+    why: "It acts while a kernel is built; the running kernel was built without it.",
+    remedy: "Reboot into a newly built kernel, or bring the effect about in C.",
+  },
+  {
+    id: "user-mapped-code",
+    severity: "unsafe",
+    witnesses: ["source"],
+    summary: "code that runs before the kernel or inside user processes changed",
+    why: "Boot code has run and is gone; the vDSO is mapped into every process and has no ftrace entries.",
+    remedy: "Reboot into a newly built kernel.",
+  },
+  {
+    id: "uapi-changed",
+    severity: "needs-review",
+    witnesses: ["source"],
+    summary: "a header of the interface to user space changed",
+    why: "Programs keep the meaning that they were compiled with.",
+    remedy: "Make sure that the old meaning stays valid.",
+  },
+  {
+    id: "header-fan-out",
+    severity: "needs-review",
+    witnesses: ["source"],
+    summary: "a changed header reaches more files than can be compiled for one hot patch",
+    why: "Every file that includes it may carry the change; those that were not compiled are unknown.",
+    remedy: "Move the change into the .c files that need it.",
+  },
+  {
+    id: "not-read",
+    severity: "needs-review",
+    witnesses: ["source"],
+    summary: "no witness read what the change means in C",
+    why: "Objects and a short run do not show a changed lock order, reference count, life time or function that sleeps for long.",
+    remedy: "Have a person read the patch for these.",
+  },
+];

@@ -1,0 +1,4 @@
+import type { SourceRule } from "./inspection.js";
+
+/** In the order in which they are asked. */
+export const machineryRules: readonly SourceRule[] = [];
