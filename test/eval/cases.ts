@@ -80,43 +80,41 @@ async function tryFiles(work: Work, pair: Pair, paths: readonly string[]): Promi
     })),
   );
   const store = await openStore(work, pair);
-  // What Kbuild has no rule for is asked of make once, not at every run.
-  const known = new Map<string, Outcome | undefined>();
-  for (const file of files) known.set(file.path, await store.outcome(file));
-  const wanted = files
-    .map(({ path }) => path)
-    .filter((path) => (known.get(path) ?? "compiled") === "compiled");
-  const originals = await originalsOrNone(work, pair, wanted);
+  // make compiles any file of a folder that it is told to; what belongs to the kernel, the makefiles say.
+  const { units } = await affectedUnits(work, pair.older, files);
+  const built = paths.filter((path) => units.includes(path));
+  const originals = await originalsOrNone(work, pair, built);
 
   const tried = new Map<string, Case>();
   const queue = [...files];
   const worker = async () => {
     for (let file = queue.shift(); file !== undefined; file = queue.shift()) {
       checkpoint(work);
-      tried.set(file.path, await tryFile(work, pair, store, file, originals.get(file.path)));
+      const found = built.includes(file.path)
+        ? await compileFile(work, pair, store, file, originals.get(file.path))
+        : { ...file, outcome: await roleOfUnbuilt(work, pair, file) };
+      tried.set(file.path, found);
     }
   };
   await Promise.all(Array.from({ length: COMPILERS }, worker));
   return paths.map((path) => tried.get(path)).filter((result) => result !== undefined);
 }
 
-async function tryFile(
+async function roleOfUnbuilt(work: Work, pair: Pair, file: FileChange): Promise<"included" | "not-built"> {
+  const { units } = await affectedUnits(work, pair.older, [file]);
+  return units.length > 0 ? "included" : "not-built";
+}
+
+async function compileFile(
   work: Work,
   pair: Pair,
   store: Store,
   file: Required<FileChange>,
   original: Original | undefined,
 ): Promise<Case> {
+  if (original === undefined) return { ...file, outcome: "does-not-compile" };
   const known = await store.outcome(file);
-  if (known !== undefined && known !== "compiled") return { ...file, outcome: known };
-  if (original === undefined) {
-    const { units } = await affectedUnits(work, pair.older, [file]);
-    // That Kbuild lists it and make has no object of it leaves only the compiler.
-    const isBuilt = units.includes(file.path) ? "does-not-compile" : "included";
-    const outcome = units.length > 0 ? isBuilt : "not-built";
-    await store.keep(file, outcome);
-    return { ...file, outcome };
-  }
+  if (known === "does-not-compile") return { ...file, outcome: known };
   const kept = known && (await store.object(file));
   const patched = kept ?? (await compileAlone(work, pair, file, original));
   const outcome = patched ? "compiled" : "does-not-compile";
@@ -140,10 +138,11 @@ async function originalsOrNone(
       return new Map();
     }
   }
-  const found = new Map<string, Original>();
-  for (const unit of units)
-    for (const [path, original] of await originalsOrNone(work, pair, [unit])) found.set(path, original);
-  return found;
+  const middle = units.length >> 1;
+  return new Map([
+    ...(await originalsOrNone(work, pair, units.slice(0, middle))),
+    ...(await originalsOrNone(work, pair, units.slice(middle))),
+  ]);
 }
 
 async function compileAlone(
@@ -161,7 +160,7 @@ async function compileAlone(
   }
 }
 
-/** What became of files, and PATCHED.o, in the cache. */
+/** What came of compiling files, and PATCHED.o, in the cache. */
 interface Store {
   outcome(file: Required<FileChange>): Promise<Outcome | undefined>;
   object(file: Required<FileChange>): Promise<Uint8Array | undefined>;
