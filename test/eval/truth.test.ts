@@ -87,7 +87,7 @@ const PAIRS: readonly Pair[] = [
     what: "code that the configuration removes",
     before: "int f(int a) {\n#ifdef OFF\na++;\n#endif\nreturn a; }",
     after: "int f(int a) {\n#ifdef OFF\na--;\n#endif\nreturn a; }",
-    labels: ["compiled-out"],
+    labels: ["compiled-out?"],
   },
   {
     what: "strings and static locals that are numbered anew",

@@ -56,31 +56,33 @@ export function truthOf(orig: Uint8Array, patched: Uint8Array, change: SourceCha
       (inlined, index, all) => touched.has(inlined) && all.indexOf(inlined) === index,
     );
   const functions = changedFunctions(before, after);
+  const codeLabel = (rule: string, name: string) => {
+    const own = touched.has(name) || also(name).length > 0;
+    const doubt = own
+      ? undefined
+      : "neither it nor what is inlined into it is touched: the compiler chose otherwise";
+    return label(rule, name, functions.evidence(name), { also: also(name), doubt });
+  };
   const layouts = layoutLabels(before.debug, after.debug);
   const labels = [
     ...layouts,
     ...dataLabels(before, after, change, new Set(layouts.map(({ symbol }) => symbol ?? ""))),
-    ...functions.init.map((name): Label => {
-      const rule = isExit(before.functions.get(name)) ? "exit-code" : "init-code";
-      return label(rule, name, functions.evidence(name), { also: also(name) });
-    }),
+    ...functions.init.map((name) =>
+      codeLabel(isExit(before.functions.get(name)) ? "exit-code" : "init-code", name),
+    ),
     ...functions.text
       .filter((name) => !before.functions.get(name)?.some(({ isTraced }) => isTraced))
-      .map((name) =>
-        label("not-traceable", name, `${functions.evidence(name)}; no ftrace entry`, { also: also(name) }),
-      ),
+      .map((name) => codeLabel("not-traceable", name)),
     ...exportLabels(before.object, after.object),
     ...prototypeLabels(before, after, change),
     ...onceLabels(before, after),
   ];
-  if (labels.length + functions.text.length + functions.fresh.length === 0)
-    labels.push(
-      label(
-        changesCode(change) ? "compiled-out" : "no-functional-change",
-        undefined,
-        "all functions and variables are the same in both objects",
-      ),
-    );
+  if (labels.length + functions.text.length + functions.fresh.length === 0) {
+    const evidence = "all functions and variables are the same in both objects";
+    const doubt = "other words for the same compile to the same code, too";
+    if (changesCode(change)) labels.push(label("compiled-out", undefined, evidence, { doubt }));
+    else labels.push(label("no-functional-change", undefined, evidence));
+  }
   return {
     labels,
     changed: functions.text,
@@ -177,7 +179,7 @@ function differences(before: readonly Piece[], after: readonly Piece[]): string 
 
 /** What macros make for one place in the code or for tables of the build; a change of them is told by other rules. */
 const GENERATED =
-  /^(__UNIQUE_ID_|__ksymtab_|__kstrtab|__crc_|__export_symbol_|__addressable_|__param_|__mod_|__(func|FUNCTION|PRETTY_FUNCTION)__|_entry(_ptr)?(\.#)?$|descriptor\.#|__key\.#|_rs\.#|CSWTCH|__compound_literal|C\.#|__setup_|__event_|event_(enter|exit)_|__tracepoint_|__tpstrtab_|__bpf_trace_|___tp_str|types__|args__|__syscall_meta_|__p_syscall_meta_|__SC[KT]__|__initcall|__exitcall|_kbl_addr_|_eil_addr_)/;
+  /^(__UNIQUE_ID_|__ksymtab_|__kstrtab|__crc_|__export_symbol_|__addressable_|__param_|__mod_|__(func|FUNCTION|PRETTY_FUNCTION)__|_entry(_ptr)?(\.#)?$|descriptor\.#|__key\.#|_rs\.#|CSWTCH|__compound_literal|C\.#|__setup_|__event_|event_(enter|exit)_|__tracepoint_|__tpstrtab_|__bpf_trace_|___tp_str|types__|args__|__syscall_meta_|__p_syscall_meta_|__SC[KT]__|__initcall|__exitcall|_kbl_addr_|_eil_addr_|__BTF_ID__)/;
 const ONCE = /^(__already_done|__warned|__print_once|___done|__done|___once_key|__once_key)\.#$/;
 
 function dataLabels(before: Side, after: Side, change: SourceChange, layouts: ReadonlySet<string>): Label[] {
