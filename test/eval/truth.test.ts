@@ -234,6 +234,16 @@ test("a label of a caller names the touched function that was inlined into it", 
   expect(found.labels).toMatchObject([{ rule: "init-code", symbol: "b", also: ["a"], isUnsafe: true }]);
 });
 
+test("what only the compiler chose to change is in doubt", () => {
+  const others = "static noinline int g(int a) { return a * a; }\nnotrace int f(void) { return g(3); }\n";
+  const [before, after] = [`${others}int h(int a) { return g(a); }`, `${others}int h(int a) { return a; }`];
+  const patch = "@@ -3 +3 @@\n-int h(int a) { return g(a); }\n+int h(int a) { return a; }\n";
+  const change = sourceChange("unit.c", Buffer.from(before), Buffer.from(after), patch);
+  const found = truthOf(compile("unit", before), compile("unit", after), change);
+  expect(found.fanOut).toEqual(["g", "f"]);
+  expect(found.labels.map(words)).toEqual(["not-traceable f?"]);
+});
+
 test("evidence says what differed", () => {
   const found = truth("int limit = 10;", "int limit = 20;");
   expect(found.labels[0]?.evidence).toBe("data: byte 0: 10 -> 20");
