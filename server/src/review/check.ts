@@ -50,6 +50,7 @@ export async function checkPatch(
     kernel: { id: tree.id, arch: tree.arch, release: tree.version.join(".") },
     patch: { files: [...files].sort(), sha256: about.sha256 },
     verdict: verdictOf(findings),
+    witnesses: ["source"],
     findings: heaviestFirst(findings),
   };
 }
