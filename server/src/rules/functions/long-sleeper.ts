@@ -1,0 +1,38 @@
+import type { Call } from "../../change/calls.js";
+import { changedFunctions, placeOfNode } from "../../change/sides.js";
+import type { SourceRule } from "../inspection.js";
+import { hasChangedCode } from "./changed-code.js";
+import { unboundedSleeps } from "./sleeps.js";
+
+/** @see docs/rules/long-sleeper.md */
+export const longSleeper: SourceRule = {
+  id: "long-sleeper",
+  severity: "needs-review",
+  witnesses: ["source"],
+  summary: "the changed function sleeps without bound",
+  why: "A task that sleeps in it cannot be switched to the new code until it wakes up, and the transition waits for that. Sleepers that take signals are woken by livepatch after some seconds; the others, and kernel threads, are not.",
+  remedy:
+    "Patch a function that it calls instead, or see to it that its sleepers are woken while the patch is loaded.",
+  sources: ["Documentation/livepatch/livepatch.rst, 3. Consistency model"],
+  *check({ file }) {
+    for (const { change, before, after } of changedFunctions(file)) {
+      if (!before || !after || !hasChangedCode(change)) continue;
+      const { name, place } = change;
+      const [old] = unboundedSleeps(before);
+      const [now] = unboundedSleeps(after);
+      if (!old && !now) continue;
+      yield {
+        at: now ? placeOfNode(file, now.at) : place,
+        symbol: name,
+        message: old
+          ? `tasks sleep in '${name}' for as long as ${waited(old)} lasts: they keep the old code, and the transition from ending`
+          : `'${name}' now sleeps for as long as ${now ? waited(now) : "it must"} lasts: taking the patch away again waits for its sleepers`,
+      };
+    }
+  },
+};
+
+function waited({ name, node }: Call): string {
+  const text = node.text.replace(/\s+/g, " ");
+  return text.length <= 60 ? text : `its ${name}()`;
+}

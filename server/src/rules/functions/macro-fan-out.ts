@@ -1,0 +1,36 @@
+import { changesOf } from "../../change/sides.js";
+import type { SourceRule } from "../inspection.js";
+import { listed } from "../listed.js";
+import { functionsOf, shownUses } from "./callers.js";
+import { isBuilt } from "./is-built.js";
+
+/** @see docs/rules/macro-fan-out.md */
+export const macroFanOut: SourceRule = {
+  id: "macro-fan-out",
+  severity: "info",
+  witnesses: ["source"],
+  summary: "a changed macro is expanded in functions that no line of the patch touches",
+  why: "Every function that expands the old text must be redirected, or old and new behaviour live on side by side.",
+  remedy: "Check that the list holds every user you expect; a macro of one .c file reaches fewer.",
+  sources: ["Documentation/process/coding-style.rst, 12) Macros, Enums and RTL"],
+  *check({ file, facts }) {
+    for (const { before, after, name, place } of changesOf(file, "macro")) {
+      if (!before || !after || after.kept === "no") continue;
+      if (before.body === after.body && before.parameters?.join() === after.parameters?.join()) continue;
+      const { places, count } = facts.uses(name);
+      const users = places.filter(
+        ({ kind, file: user }) => kind !== "definition" && kind !== "declaration" && isBuilt(facts, user),
+      );
+      if (users.length === 0) continue;
+      const files = [...new Set(users.map((use) => use.file))];
+      const functions = functionsOf(users, name);
+      const atLeast = places.length < count ? "at least " : "";
+      yield {
+        at: place,
+        symbol: name,
+        message: `'${name}' is used in ${atLeast}${users.length} ${users.length === 1 ? "place" : "places"} of ${files.length} ${files.length === 1 ? "file" : "files"}: ${listed(functions.length > 0 ? functions.map((one) => `'${one}'`) : files)}`,
+        related: shownUses(users, name),
+      };
+    }
+  },
+};
