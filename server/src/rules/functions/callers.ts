@@ -1,6 +1,28 @@
 import type { Place } from "../../change/place.js";
 import type { TreeFacts, Use } from "../../tree/tree-facts.js";
 
+/**
+ * Where a changed item is used in code that may be part of the running kernel: neither definitions nor declarations, nor
+ * files that define something of their own by this name.
+ * @param path the file it stands in
+ */
+export function usesOf(facts: TreeFacts, name: string, path: string): { uses: Use[]; areAll: boolean } {
+  const { places, count } = facts.uses(name);
+  const others = new Set(
+    places.filter(({ kind, file }) => kind === "definition" && file !== path).map(({ file }) => file),
+  );
+  const uses = places.filter(
+    ({ kind, file }) =>
+      kind !== "definition" && kind !== "declaration" && !others.has(file) && isBuilt(facts, file),
+  );
+  return { uses, areAll: places.length === count };
+}
+
+/** Whether code of a file may be part of the running kernel; a header always may. */
+function isBuilt(facts: TreeFacts, path: string): boolean {
+  return !path.endsWith(".c") || facts.build(path).into !== "nothing";
+}
+
 /** Names of the functions that call a function by name, each once. */
 export function callersOf(facts: TreeFacts, name: string): string[] {
   return functionsOf(

@@ -56,10 +56,21 @@ function* annotated({ file, facts }: Inspection): Generator<Found> {
 function differs(change: ItemChange<FunctionItem> | ItemChange<DataItem>): boolean {
   const { before, after } = change;
   if (!before || !after) return true;
+  if (shapingWords(before) !== shapingWords(after)) return true;
   if (before.kind === "function" || after.kind === "function")
     return hasChangedCode(change as ItemChange<FunctionItem>);
   return before.initial !== after.initial || before.type !== after.type;
 }
+
+/** Annotations that the compiler may translate into other code or another place, in any order. */
+function shapingWords({ annotations }: FunctionItem | DataItem): string {
+  return annotations
+    .filter((word) => !LINKAGE.test(word))
+    .toSorted()
+    .join(" ");
+}
+
+const LINKAGE = /^(?:static|extern|asmlinkage|__visible|__(?:maybe|always)_unused|__must_check)$/;
 
 function said(
   { name, before, after }: ItemChange,

@@ -1,9 +1,8 @@
 import { changesOf } from "../../change/sides.js";
 import type { SourceRule } from "../inspection.js";
 import { listed } from "../listed.js";
-import { functionsOf, shownUses } from "./callers.js";
+import { functionsOf, shownUses, usesOf } from "./callers.js";
 import { hasChangedCode } from "./changed-code.js";
-import { isBuilt } from "./is-built.js";
 
 /** @see docs/rules/inline-fan-out.md */
 export const inlineFanOut: SourceRule = {
@@ -20,19 +19,16 @@ export const inlineFanOut: SourceRule = {
       if (!hasChangedCode(change) || change.after.kept === "no") continue;
       const { after, name, place } = change;
       if (!after.isInline && !(isHeader && after.isStatic)) continue;
-      const { places, count } = facts.uses(name);
-      const users = places.filter(
-        (use) => use.kind !== "definition" && use.kind !== "declaration" && isBuilt(facts, use.file),
-      );
-      if (users.length === 0) continue;
-      const functions = functionsOf(users, name);
-      const files = new Set(users.map((use) => use.file));
-      const atLeast = places.length < count ? "at least " : "";
+      const { uses, areAll } = usesOf(facts, name, file.path);
+      if (uses.length === 0) continue;
+      const functions = functionsOf(uses, name);
+      const files = new Set(uses.map((use) => use.file));
+      const atLeast = areAll ? "" : "at least ";
       yield {
         at: place,
         symbol: name,
         message: `'${name}' is compiled into ${atLeast}${functions.length} ${functions.length === 1 ? "function" : "functions"} of ${files.size} ${files.size === 1 ? "file" : "files"}: ${listed(functions.map((one) => `'${one}'`))}`,
-        related: shownUses(users, name),
+        related: shownUses(uses, name),
       };
     }
   },

@@ -1,8 +1,7 @@
 import { changesOf } from "../../change/sides.js";
 import type { SourceRule } from "../inspection.js";
 import { listed } from "../listed.js";
-import { functionsOf, shownUses } from "./callers.js";
-import { isBuilt } from "./is-built.js";
+import { functionsOf, shownUses, usesOf } from "./callers.js";
 
 /** @see docs/rules/macro-fan-out.md */
 export const macroFanOut: SourceRule = {
@@ -17,19 +16,16 @@ export const macroFanOut: SourceRule = {
     for (const { before, after, name, place } of changesOf(file, "macro")) {
       if (!before || !after || after.kept === "no") continue;
       if (before.body === after.body && before.parameters?.join() === after.parameters?.join()) continue;
-      const { places, count } = facts.uses(name);
-      const users = places.filter(
-        ({ kind, file: user }) => kind !== "definition" && kind !== "declaration" && isBuilt(facts, user),
-      );
-      if (users.length === 0) continue;
-      const files = [...new Set(users.map((use) => use.file))];
-      const functions = functionsOf(users, name);
-      const atLeast = places.length < count ? "at least " : "";
+      const { uses, areAll } = usesOf(facts, name, file.path);
+      if (uses.length === 0) continue;
+      const files = [...new Set(uses.map((use) => use.file))];
+      const functions = functionsOf(uses, name);
+      const atLeast = areAll ? "" : "at least ";
       yield {
         at: place,
         symbol: name,
-        message: `'${name}' is used in ${atLeast}${users.length} ${users.length === 1 ? "place" : "places"} of ${files.length} ${files.length === 1 ? "file" : "files"}: ${listed(functions.length > 0 ? functions.map((one) => `'${one}'`) : files)}`,
-        related: shownUses(users, name),
+        message: `'${name}' is used in ${atLeast}${uses.length} ${uses.length === 1 ? "place" : "places"} of ${files.length} ${files.length === 1 ? "file" : "files"}: ${listed(functions.length > 0 ? functions.map((one) => `'${one}'`) : files)}`,
+        related: shownUses(uses, name),
       };
     }
   },

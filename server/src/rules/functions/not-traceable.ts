@@ -43,7 +43,10 @@ export const notTraceable: SourceRule = {
 /** One finding for a file that is built without ftrace entries. */
 function* wholeFile({ file, facts }: Inspection, untraced: string): Generator<SourceFinding> {
   const changed = changesOf(file, "function").filter(
-    (change) => hasChangedCode(change) && change.before.kept !== "no",
+    (change) =>
+      hasChangedCode(change) &&
+      change.before.kept !== "no" &&
+      !initAnnotation(change.before.annotations, facts.tree.config),
   );
   const [first] = changed;
   if (!first) return;

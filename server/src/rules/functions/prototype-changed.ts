@@ -6,9 +6,8 @@ import type { Edit, Fix, Inspection, SourceFinding, SourceRule } from "../inspec
 import { listed } from "../listed.js";
 import type { Severity } from "../rule.js";
 import { initAnnotation } from "./annotations.js";
-import { functionsOf, placeOfUse, shownUses } from "./callers.js";
+import { functionsOf, placeOfUse, shownUses, usesOf } from "./callers.js";
 import { hasOtherTypes } from "./changed-code.js";
-import { isBuilt } from "./is-built.js";
 
 /** @see docs/rules/prototype-changed.md */
 export const prototypeChanged: SourceRule = {
@@ -56,10 +55,7 @@ function* judge(
     return;
   }
   const isSame = onlyQualified(before, after);
-  const { places, count } = facts.uses(name);
-  const uses = places.filter(
-    ({ kind, file }) => kind !== "definition" && kind !== "declaration" && isBuilt(facts, file),
-  );
+  const { uses, areAll } = usesOf(facts, name, change.file);
   const exported = exportOf(facts, name, uses);
   const stored = uses.filter(
     ({ kind, argumentOf }) => kind === "address" && !(argumentOf !== undefined && EXPORT.test(argumentOf)),
@@ -90,7 +86,7 @@ function* judge(
       `${what} of '${name}', which ${callersIn(outside, name)} outside of the patch`,
       outside,
     );
-  else if (unread.length > 0 || places.length < count)
+  else if (unread.length > 0 || !areAll)
     yield found(
       "needs-review",
       `${what} of '${name}', and not all of its callers could be looked at`,
@@ -143,9 +139,8 @@ function newFunction(
   const { name } = after;
   const fresh = `${name}_hotpatch`;
   const oldText = old.text.slice(before.start, before.end);
-  const calls = facts
-    .uses(name)
-    .places.filter(({ kind, inPatch }) => kind === "call" && inPatch)
+  const calls = usesOf(facts, name, file.path)
+    .uses.filter(({ kind, inPatch }) => kind === "call" && inPatch)
     .filter(({ file: caller, line }) => caller !== file.path || line < after.line || line > after.endLine);
   const edits: Edit[] = [
     { ...now.lines.place(file.path, after.start, after.start), text: `${oldText}\n\n` },
