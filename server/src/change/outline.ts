@@ -32,18 +32,45 @@ export function functionHeading(file: SourceFile, name: string): Heading | undef
   return outlineOf(file).find((heading) => heading.isFunction && heading.name === name);
 }
 
-/** Where a name is used in one file, told by its tokens; its definition and declarations are left out. */
-export function usesInFile(file: SourceFile, name: string): Use[] {
-  const tokens = remembered(tokenLists, file, () => tokensOf(file.text));
+/** Where a name is used in one file, told by tokens; its definition and declarations are left out. */
+export function usesInFile(file: SourceFile, name: string): readonly Use[] {
+  const known = remembered(usesByName, file, () => new Map<string, readonly Use[]>());
+  const uses = known.get(name) ?? findUses(file, name);
+  known.set(name, uses);
+  return uses;
+}
+
+function findUses(file: SourceFile, name: string): Use[] {
+  const uses: Use[] = [];
+  let readUpTo = 0;
+  for (let at = file.text.indexOf(name); at !== -1; at = file.text.indexOf(name, at + name.length)) {
+    const line = file.lines.lineAt(at);
+    if (line <= readUpTo) continue;
+    const heading = headingAt(file, line);
+    // What stands between functions is a declaration, a macro's call or a comment.
+    if (!heading && /^\s*(?:\*|\/[*/])/.test(file.lines.lines[line - 1] ?? "")) continue;
+    readUpTo = heading?.endLine ?? line;
+    const start = file.lines.offsetOf((heading?.line ?? line) - 1);
+    uses.push(...usesInStretch(file, name, start, file.lines.offsetOf(readUpTo), heading));
+  }
+  return uses;
+}
+
+function usesInStretch(
+  file: SourceFile,
+  name: string,
+  from: number,
+  to: number,
+  heading: Heading | undefined,
+): Use[] {
+  const tokens = tokensOf(file.text.slice(from, to));
   const uses: Use[] = [];
   for (const [at, { text, start }] of tokens.entries()) {
     if (text !== name) continue;
-    const { line, column } = file.lines.place(file.path, start, start);
-    const heading = headingAt(file, line);
     const isCall = tokens[at + 1]?.text === "(";
-    const isHead =
-      heading?.isFunction === true && heading.name === name && !isWithinBody(file, heading, start);
+    const isHead = heading?.isFunction === true && heading.name === name && start < heading.text.length;
     if (isHead || (isCall && !heading)) continue;
+    const { line, column } = file.lines.place(file.path, from + start, from + start);
     uses.push({
       file: file.path,
       line,
@@ -58,7 +85,7 @@ export function usesInFile(file: SourceFile, name: string): Use[] {
 }
 
 const outlines = new WeakMap<SourceFile, readonly Heading[]>();
-const tokenLists = new WeakMap<SourceFile, readonly Token[]>();
+const usesByName = new WeakMap<SourceFile, Map<string, readonly Use[]>>();
 
 function remembered<Value>(store: WeakMap<SourceFile, Value>, file: SourceFile, read: () => Value): Value {
   const known = store.get(file);
@@ -115,10 +142,6 @@ function named(head: string): Pick<Heading, "name" | "isFunction"> {
   for (const [, name = ""] of head.matchAll(/\b(\w+)\s*\(/g))
     if (!WITH_ARGUMENTS.test(name)) return { name, isFunction: true };
   return { name: /(\w+)\s*$/.exec(head)?.[1] ?? "", isFunction: false };
-}
-
-function isWithinBody(file: SourceFile, heading: Heading, offset: number): boolean {
-  return offset >= file.lines.offsetOf(heading.line - 1) + heading.text.length;
 }
 
 /** What the use of a name at a token means: `.member = name`, `macro(name`. */

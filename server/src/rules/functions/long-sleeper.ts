@@ -1,8 +1,9 @@
 import type { Call } from "../../change/calls.js";
-import { changedFunctions, placeOfNode } from "../../change/sides.js";
+import type { FunctionItem, SourceFile } from "../../change/item.js";
+import { changesOf, placeOfNode } from "../../change/sides.js";
 import type { SourceRule } from "../inspection.js";
 import { hasChangedCode } from "./changed-code.js";
-import { unboundedSleeps } from "./sleeps.js";
+import { maySleepUnbounded, unboundedSleeps } from "./sleeps.js";
 
 /** @see docs/rules/long-sleeper.md */
 export const longSleeper: SourceRule = {
@@ -15,11 +16,11 @@ export const longSleeper: SourceRule = {
     "Patch a function that it calls instead, or see to it that its sleepers are woken while the patch is loaded.",
   sources: ["Documentation/livepatch/livepatch.rst, 3. Consistency model"],
   *check({ file }) {
-    for (const { change, before, after } of changedFunctions(file)) {
-      if (!before || !after || !hasChangedCode(change)) continue;
+    for (const change of changesOf(file, "function")) {
+      if (!hasChangedCode(change) || change.after.kept === "no") continue;
       const { name, place } = change;
-      const [old] = unboundedSleeps(before);
-      const [now] = unboundedSleeps(after);
+      const [old] = sleepsOf(file.before, change.before);
+      const [now] = sleepsOf(file.after, change.after);
       if (!old && !now) continue;
       yield {
         at: now ? placeOfNode(file, now.at) : place,
@@ -31,6 +32,10 @@ export const longSleeper: SourceRule = {
     }
   },
 };
+
+function sleepsOf(file: SourceFile | undefined, item: FunctionItem): Call[] {
+  return file && maySleepUnbounded(item.body) ? unboundedSleeps(file.syntax(item)) : [];
+}
 
 function waited({ name, node }: Call): string {
   const text = node.text.replace(/\s+/g, " ");

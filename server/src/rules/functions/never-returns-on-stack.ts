@@ -1,10 +1,11 @@
 import { callsIn } from "../../change/calls.js";
-import type { ChangedFile } from "../../change/change-set.js";
+import type { ChangedFile, ItemChange } from "../../change/change-set.js";
+import type { FunctionItem } from "../../change/item.js";
 import { functionHeading } from "../../change/outline.js";
-import { changedFunctions } from "../../change/sides.js";
+import { changesOf } from "../../change/sides.js";
 import type { SyntaxNode } from "../../syntax/tree.js";
 import type { TreeFacts, Use } from "../../tree/tree-facts.js";
-import type { SourceRule } from "../inspection.js";
+import type { SourceFinding, SourceRule } from "../inspection.js";
 import { listed } from "../listed.js";
 import { shownUses } from "./callers.js";
 import { hasChangedCode } from "./changed-code.js";
@@ -20,33 +21,43 @@ export const neverReturnsOnStack: SourceRule = {
   remedy: "Patch a function that it calls, and leave the loop itself alone.",
   sources: ["Documentation/livepatch/livepatch.rst, 3. Consistency model"],
   *check({ file, facts }) {
-    for (const { change, before } of changedFunctions(file)) {
-      if (!before || !hasChangedCode(change)) continue;
-      const { name, place } = change;
-      const core = change.before.isStatic && !STATIC_CORE.has(name) ? undefined : CORE.get(name);
-      const callees = calleesOf(before, file, name);
-      const common = {
-        at: place,
-        symbol: name,
-        ...(callees.length > 0 && {
-          remedy: `Patch a function that it calls, such as ${listed(callees.map((callee) => `'${callee}'`))}, and leave '${name}' itself alone.`,
-        }),
-      };
+    for (const change of changesOf(file, "function")) {
+      if (!hasChangedCode(change) || change.after.kept === "no" || !file.before) continue;
+      const { name, before } = change;
+      const core = before.isStatic && !STATIC_CORE.has(name) ? undefined : CORE.get(name);
       if (core !== undefined && /^(?:kernel|init|arch)\//.test(file.path)) {
-        yield { ...common, message: `'${name}' is ${core}` };
+        const message = `'${name}' is ${core}`;
+        yield { ...placed(file, change, file.before.syntax(before)), message };
         continue;
       }
       const starts = threadStarts(facts, name);
       const [start] = starts;
-      if (start && threadLoops(before).length > 0)
-        yield {
-          ...common,
-          message: `'${name}' is the main loop of a kernel thread, which ${start.within ? `'${start.within}'` : start.file} starts: it stays on that thread's stack`,
-          related: shownUses(starts, name),
-        };
+      const definition = start && file.before.syntax(before);
+      if (!definition || threadLoops(definition).length === 0) continue;
+      yield {
+        ...placed(file, change, definition),
+        message: `'${name}' is the main loop of a kernel thread, which ${start.within ? `'${start.within}'` : start.file} starts: it stays on that thread's stack`,
+        related: shownUses(starts, name),
+      };
     }
   },
 };
+
+/** Where a finding stands, and what can be patched instead. */
+function placed(
+  file: ChangedFile,
+  { name, place }: ItemChange<FunctionItem>,
+  definition: SyntaxNode,
+): Pick<SourceFinding, "at" | "symbol" | "remedy"> {
+  const callees = calleesOf(definition, file, name).map((callee) => `'${callee}'`);
+  return {
+    at: place,
+    symbol: name,
+    ...(callees.length > 0 && {
+      remedy: `Patch a function that it calls, such as ${listed(callees)}, and leave '${name}' itself alone.`,
+    }),
+  };
+}
 
 /** Functions of the core kernel that some task is in at any time (kernel/sched, kernel/kthread.c, kernel/workqueue.c, arch). */
 const CORE = new Map([

@@ -1,6 +1,11 @@
 import { type Call, callsIn } from "../../change/calls.js";
 import type { SyntaxNode } from "../../syntax/tree.js";
 
+/** Whether a look at a function's syntax can be worth it. @param body in normal form */
+export function maySleepUnbounded(body: string): boolean {
+  return /wait_|schedule|\bdown/.test(body);
+}
+
 /** Calls of a function's own that sleep until something happens, however long that takes; in the order of the text. */
 export function unboundedSleeps(definition: SyntaxNode): Call[] {
   const calls = callsIn(definition);
