@@ -80,15 +80,14 @@ function said(
 ): string {
   const init = now ?? old;
   const word = init?.word ?? "";
-  const when =
-    into === "module" ? `module ${module ?? ""} was loaded`.replace("  ", " ") : "kernel had booted";
+  const when = into === "module" ? `module ${module ?? "code"} was loaded` : "the kernel had booted";
   if (init?.fate === "unknown")
-    return `'${name}' is ${word}: without ${init.option ?? "an option"} it was freed when the ${when}, and the configuration is not known`;
+    return `'${name}' is ${word}: without ${init.option ?? "an option"} it was freed once ${when}, and the configuration is not known`;
   if (before && after && !old)
     return `'${name}' becomes ${word}: the patch's copy would be freed while the running kernel may still call it`;
   if (before && after && !now)
-    return `'${name}' is ${word} no more, but in the running kernel it is, and was freed when the ${when}`;
-  return `'${name}' is ${word}: it was freed when the ${when}`;
+    return `'${name}' is ${word} no more, but in the running kernel it is, and was freed once ${when}`;
+  return `'${name}' is ${word}: it was freed once ${when}`;
 }
 
 /** Functions that have run for good although nothing marks them. */
@@ -110,7 +109,7 @@ function* withoutAnnotation({ file, facts }: Inspection): Generator<SourceFindin
     if (!uses) continue;
     const macro = uses.find(({ within }) => within === undefined)?.argumentOf;
     const callers = functionsOf(uses, name);
-    const isInlined = after.isStatic && callers.length === 1 && !after.annotations.includes("noinline");
+    const isInlined = after.isStatic && uses.length === 1 && !after.annotations.includes("noinline");
     const isModule = facts.build(file.path).into === "module";
     yield {
       at: place,
@@ -119,7 +118,7 @@ function* withoutAnnotation({ file, facts }: Inspection): Generator<SourceFindin
       message:
         macro !== undefined
           ? `'${name}' is called once, by ${macro}: it ${isModule ? "runs only while its module is loaded" : "ran while the kernel booted"}`
-          : `'${name}' is only called while ${isModule ? "its module is loaded" : "the kernel boots"}, by ${listed(callers.map((caller) => `'${caller}'`))}${isInlined ? ", which it is inlined into and freed with" : ""}`,
+          : `'${name}' is only called while ${isModule ? "its module is loaded" : "the kernel boots"}, by ${listed(callers.map((caller) => `'${caller}'`))}${isInlined ? ", which the compiler most likely makes it part of" : ""}`,
       why: "What it did is done: other code in its place is never called, and what the old code set up stays as it is.",
       related: shownUses(uses, name),
     };

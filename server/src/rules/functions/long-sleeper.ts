@@ -2,6 +2,7 @@ import type { Call } from "../../change/calls.js";
 import type { FunctionItem, SourceFile } from "../../change/item.js";
 import { changesOf, placeOfNode } from "../../change/sides.js";
 import type { SourceRule } from "../inspection.js";
+import { alwaysOnStack } from "./always-on-stack.js";
 import { hasChangedCode } from "./changed-code.js";
 import { maySleepUnbounded, unboundedSleeps } from "./sleeps.js";
 
@@ -15,13 +16,14 @@ export const longSleeper: SourceRule = {
   remedy:
     "Patch a function that it calls instead, or see to it that its sleepers are woken while the patch is loaded.",
   sources: ["Documentation/livepatch/livepatch.rst, 3. Consistency model"],
-  *check({ file }) {
+  *check({ file, facts }) {
     for (const change of changesOf(file, "function")) {
       if (!hasChangedCode(change) || change.after.kept === "no") continue;
       const { name, place } = change;
       const [old] = sleepsOf(file.before, change.before);
       const [now] = sleepsOf(file.after, change.after);
-      if (!old && !now) continue;
+      // The loop of a kernel thread is the business of never-returns-on-stack.
+      if ((!old && !now) || alwaysOnStack(file, facts, change.before)) continue;
       yield {
         at: now ? placeOfNode(file, now.at) : place,
         symbol: name,

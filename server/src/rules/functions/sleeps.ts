@@ -12,32 +12,33 @@ export function unboundedSleeps(definition: SyntaxNode): Call[] {
   const prepares = calls.some(({ name }) => PREPARES.test(name));
   return calls.filter((call) => {
     const { name, node, arguments: given } = call;
-    if (/timeout/.test(name))
-      return /^schedule_timeout/.test(name) && /MAX_SCHEDULE_TIMEOUT/.test(given[0]?.text ?? "");
+    if (name.includes("timeout"))
+      return name.startsWith("schedule_timeout") && given[0]?.text === "MAX_SCHEDULE_TIMEOUT";
     if (WAITS.test(name)) return true;
     return YIELDS.test(name) && given.length === 0 && (prepares || loopAround(node) !== undefined);
   });
 }
 
-/** The loops of a function that go on for as long as its kernel thread is wanted, or for ever. */
-export function threadLoops(definition: SyntaxNode): SyntaxNode[] {
-  const asked = callsIn(definition).filter(({ name }) =>
-    /^kthread_(?:freezable_)?should_(?:stop|park)/.test(name),
-  );
-  const loops = asked.map(({ node }) => loopAround(node)).filter((loop) => loop !== undefined);
-  const endless = callsIn(definition)
-    .map(({ node }) => loopAround(node))
-    .filter((loop) => loop !== undefined && isEndless(loop));
-  const found = [...loops, ...endless].filter((loop) => loop !== undefined);
-  return found.filter((loop, at) => found.findIndex(({ id }) => id === loop.id) === at);
+/** Whether a function goes on for as long as its kernel thread is wanted, or for ever. */
+export function loopsAsThread(definition: SyntaxNode): boolean {
+  return callsIn(definition).some(({ name, node }) => {
+    const loop = loopAround(node);
+    if (!loop) return false;
+    return ASKS_TO_GO_ON.test(name) || (RESTS.test(name) && isEndless(loop));
+  });
 }
+
+/** Whether the thread is still wanted (include/linux/kthread.h). */
+const ASKS_TO_GO_ON = /^kthread_(?:freezable_)?should_(?:stop|park)/;
+/** What a loop does that is not only a search or another try. */
+const RESTS = /schedule|sleep|wait/;
 
 /** Sleep without bound (include/linux/wait.h, swait.h, wait_bit.h, completion.h, semaphore.h, rcuwait.h, include/net/sock.h). */
 const WAITS = new RegExp(
-  `^(?:_*(?:${[
-    "s?wait_event(?:_(?!.*timeout)\\w+)?",
+  `^_*(?:${[
+    "s?wait_event(?:_\\w+)?",
     "rcuwait_wait_event",
-    "wait_var_event(?:_(?!.*timeout)\\w+)?",
+    "wait_var_event(?:_\\w+)?",
     "wait_for_completion(?:_(?:interruptible|killable|io|state))?",
     "wait_on_bit(?:_lock|_action|_lock_action)?",
     "wait_woken",
@@ -45,7 +46,8 @@ const WAITS = new RegExp(
     "sk_stream_wait_(?:memory|connect)",
     "skb_wait_for_more_packets",
     "pipe_wait_(?:readable|writable)",
-  ].join("|")})|down(?:_interruptible|_killable)?)$`,
+    "down(?:_interruptible|_killable)?",
+  ].join("|")})$`,
 );
 
 /** Give the processor away until woken, when the task said before what it waits for (include/linux/sched.h). */
