@@ -45,6 +45,7 @@ export async function gatherFacts(
     build,
     reach: (header) => reaches.get(header) ?? { units: 0, atLeast: true, examples: [] },
     uses(name) {
+      if (!/^[A-Za-z_]\w*$/.test(name)) return { places: [], count: 0 };
       const known = uses.get(name);
       if (known === undefined) throw new Error(`uses of ${name} were not gathered`);
       return known;
