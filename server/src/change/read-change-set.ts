@@ -67,9 +67,10 @@ export function readChangedFile(
   let now: SyntaxTree | undefined;
   try {
     const held = before && old ? heldPieces(before, old.root) : [];
-    // Most of the file is the same: its new tree grows out of the old one.
-    if (old && before && after) moveTree(old, before.lines, after.lines, hunks);
-    now = after && engine.parse(after.text, old);
+    // Most of the file is the same: its new tree grows out of the old one. Moving the old one costs its size each time.
+    const grows = old && before && after && hunks.length <= MOST_MOVES;
+    if (grows) moveTree(old, before.lines, after.lines, hunks);
+    now = after && engine.parse(after.text, grows ? old : undefined);
     return changedFile(path, before, after, hunks, compareItems(before, held, after, now, hunks));
   } finally {
     old?.free();
@@ -78,6 +79,8 @@ export function readChangedFile(
     after?.release();
   }
 }
+
+const MOST_MOVES = 16;
 
 /** A file of C while somebody edits it, compared with what it was before. Holds trees until it is closed. */
 export class EditedFile {
