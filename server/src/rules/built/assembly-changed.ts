@@ -1,0 +1,26 @@
+import type { SourceRule } from "../inspection.js";
+import { saidOfFileKind } from "./said-of-file-kind.js";
+
+/** @see docs/rules/assembly-changed.md */
+export const assemblyChanged: SourceRule = {
+  id: "assembly-changed",
+  severity: "unsafe",
+  witnesses: ["source", "object"],
+  summary: "assembly outside of functions changed",
+  why: "Code from .S files and top-level asm() has no ftrace entry, and the assembler keeps no record of what belongs together.",
+  remedy: "Wrap the caller in C, or repair the state from a callback.",
+  sources: ["Documentation/livepatch/livepatch.rst, Limitations"],
+  *check({ file }) {
+    yield* saidOfFileKind(file, "assembly-changed");
+    for (const { before, after, place } of file.changes) {
+      const item = after ?? before;
+      if (item?.kind !== "assembly" || item.kept === "no") continue;
+      yield {
+        at: place,
+        message: after
+          ? "asm() outside of functions changed; what it assembles cannot be redirected"
+          : "asm() outside of functions is removed; what it assembled stays in the running kernel",
+      };
+    }
+  },
+};

@@ -1,0 +1,30 @@
+import { kindOfFile } from "@kernel-hotpatch/kernel/build/file-kinds";
+import { firstChange } from "../../change/first-change.js";
+import type { SourceRule } from "../inspection.js";
+import { saidOfFileKind } from "./said-of-file-kind.js";
+
+/** @see docs/rules/user-mapped-code.md */
+export const userMappedCode: SourceRule = {
+  id: "user-mapped-code",
+  severity: "unsafe",
+  witnesses: ["source"],
+  summary: "code that runs before the kernel or inside user processes changed",
+  why: "Boot code has run and is gone; the vDSO is mapped into every process and has no ftrace entries.",
+  remedy: "Reboot into a newly built kernel.",
+  sources: ["arch/x86/entry/vdso/Makefile", "Documentation/arch/x86/boot.rst"],
+  *check({ file, facts }) {
+    yield* saidOfFileKind(file, "user-mapped-code");
+    if (file.kind.role !== "header" || file.kind.observation || file.isCosmetic || !file.existedBefore)
+      return;
+    const sharing = facts
+      .reach(file.path)
+      .examples.find((unit) => kindOfFile(unit).observation?.rule === "user-mapped-code");
+    if (sharing === undefined) return;
+    yield {
+      at: firstChange(file),
+      severity: "needs-review",
+      message: `${file.path} is also included by ${sharing}, whose code cannot be replaced`,
+      remedy: "Make sure that this other code need not change, or move the change into the .c files.",
+    };
+  },
+};
