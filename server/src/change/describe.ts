@@ -51,11 +51,8 @@ export function describe(node: SyntaxNode, text: string, end: number, around: Su
     case "struct_specifier":
     case "union_specifier":
     case "enum_specifier":
-      return [
-        node.childForFieldName("body")
-          ? reader.type(node, base)
-          : { ...base, kind: "other", name: base.tokens },
-      ];
+      // Without a body it only announces the name.
+      return node.childForFieldName("body") ? [reader.type(node, base)] : [];
     case "type_definition":
       return reader.typedef(node, base);
     case "preproc_def":
@@ -64,6 +61,7 @@ export function describe(node: SyntaxNode, text: string, end: number, around: Su
     case "preproc_include":
       return [{ ...base, kind: "include", name: reader.normal(node.childForFieldName("path") ?? node) }];
     case "expression_statement":
+      return base.tokens === ";" ? [] : [reader.call(node, base)];
     case "macro_statement":
     case "call_expression":
       return [reader.call(node, base)];

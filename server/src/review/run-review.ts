@@ -75,6 +75,7 @@ function reviewOf(profile: KernelProfile, built: BuildResult, findings: readonly
     kernel: { id: profile.id, arch: profile.arch, release: profile.release },
     patch: built.patch,
     verdict: verdictOf(findings),
+    witnesses: ["object"],
     findings: heaviestFirst(findings),
     objects: built.objects,
     ...(built.module === undefined ? {} : { module: built.module }),

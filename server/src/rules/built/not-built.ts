@@ -38,8 +38,8 @@ function partOfKernel(file: ChangedFile, facts: TreeFacts): "yes" | "no" | "unkn
   if (kind.role === "other" || !existedBefore || !existsAfter) return "unknown";
   if (kind.role === "header") {
     // Without a configuration, whoever includes it counts.
-    const { units } = facts.reach(path);
-    return units > 0 ? "yes" : "no";
+    const { units, atLeast } = facts.reach(path);
+    return units > 0 ? "yes" : atLeast ? "unknown" : "no";
   }
   const { into } = facts.build(path);
   return into === "nothing" ? "no" : into === "unknown" ? "unknown" : "yes";
