@@ -1,6 +1,6 @@
-import { type Call, callsIn, descendants } from "../../change/calls.js";
+import { type Call, callsOf, descendants } from "../../change/calls.js";
 import type { ChangedFile } from "../../change/change-set.js";
-import { changedFunctions, placeOfNode } from "../../change/sides.js";
+import { changesOf, placeOfNode } from "../../change/sides.js";
 import type { Fix, SourceFinding, SourceRule } from "../inspection.js";
 import { type Owner, ownerOf } from "./owner-of-key.js";
 
@@ -20,22 +20,23 @@ export const jumpLabel: SourceRule = {
     if (config && config.value("CONFIG_JUMP_LABEL") === undefined) return;
     const [major, minor] = version;
     const isLate = major < 5 || (major === 5 && minor < 8);
-    for (const { change, after } of changedFunctions(file)) {
-      if (!after || !change.after) continue;
+    for (const { after, name } of changesOf(file, "function")) {
+      if (!after || after.kept === "no" || !/\bstatic_(?:branch|key)_/.test(after.body)) continue;
+      const calls = callsOf(file.after, after);
       const told = new Set<string>();
-      for (const call of callsIn(after)) {
+      for (const call of calls) {
         const key = keyOf(call);
         if (key === undefined || told.has(key)) continue;
         const owner = ownerOf(inspection, key);
         const judged = judge(owner, key, file.path, isLate);
         if (!judged) continue;
         told.add(key);
-        const all = callsIn(after).filter((other) => keyOf(other) === key);
+        const all = calls.filter((other) => keyOf(other) === key);
         yield {
           at: placeOfNode(file, call.at),
-          symbol: change.name,
+          symbol: name,
           ...judged,
-          message: `'${change.name}' ${judged.message}`,
+          message: `'${name}' ${judged.message}`,
           fixes: [readAtRunTime(file, key, all)],
         };
       }

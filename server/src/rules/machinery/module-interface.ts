@@ -1,8 +1,9 @@
-import { type Call, callsIn, callsWithout } from "../../change/calls.js";
+import { type Call, callsOf, callsWithout } from "../../change/calls.js";
 import type { ChangedFile } from "../../change/change-set.js";
 import { isDeviceTable } from "../../change/device-table.js";
 import { purposeOfMacro } from "../../change/file-scope-macros.js";
-import { changedFunctions, changesOf, placeOfNode } from "../../change/sides.js";
+import type { FunctionItem } from "../../change/item.js";
+import { changesOf, placeOfNode } from "../../change/sides.js";
 import type { Inspection, SourceFinding, SourceRule } from "../inspection.js";
 
 /** @see docs/rules/module-interface.md */
@@ -66,19 +67,20 @@ function* deviceTables(file: ChangedFile): Generator<SourceFinding> {
 
 /** Calls of functions that ran once, which register or create something, and which only one side makes. */
 function* registrations({ file }: Inspection): Generator<SourceFinding> {
-  for (const { change, before, after } of changedFunctions(file)) {
-    if (!before || !after) continue;
-    const [old, now] = [callsIn(before).filter(isRegistration), callsIn(after).filter(isRegistration)];
+  for (const { before, after, name, place } of changesOf(file, "function")) {
+    if (!before || !after || after.kept === "no" || !ranOnce(file, after)) continue;
+    const old = callsOf(file.before, before).filter(isRegistration);
+    const now = callsOf(file.after, after).filter(isRegistration);
     const added = callsWithout(now, old);
     const removed = callsWithout(old, now);
     const [first] = added;
     const gone = removed[0];
-    if ((!first && !gone) || !ranOnce(file, change.name, change.after?.annotations ?? [])) continue;
-    const names = [...new Set([...added, ...removed].map(({ name }) => `${name}()`))].slice(0, 3).join(", ");
+    if (!first && !gone) continue;
+    const names = [...new Set([...added, ...removed].map((call) => `${call.name}()`))].slice(0, 3).join(", ");
     yield {
-      at: first ? placeOfNode(file, first.at) : change.place,
-      symbol: change.name,
-      message: `'${change.name}' ${first ? (gone ? "calls otherwise" : "newly calls") : "no longer calls"} ${names}, but ran once, at boot or when the module was loaded`,
+      at: first ? placeOfNode(file, first.at) : place,
+      symbol: name,
+      message: `'${name}' ${first ? (gone ? "calls otherwise" : "newly calls") : "no longer calls"} ${names}, but ran once, at boot or when the module was loaded`,
       why: "What it registered then is what the running kernel has.",
       remedy: first
         ? "Register it by hand from a post-patch callback, and take it back in a pre-unpatch callback."
@@ -91,8 +93,10 @@ function isRegistration({ name }: Call): boolean {
   return /(?:^|_)(?:register|create|mkdir)(?:_|$)|^(?:cdev|device)_add$/.test(name);
 }
 
-function ranOnce(file: ChangedFile, name: string, annotations: readonly string[]): boolean {
-  if (annotations.some((word) => /^__(?:mem|dev)?init(?:_or_module)?$/.test(word))) return true;
+/** Initialisation: marked so, or what an initcall names. */
+function ranOnce(file: ChangedFile, { name, annotations, parameters }: FunctionItem): boolean {
+  if (annotations.some((word) => /^__(?:mem)?init(?:_or_module)?$/.test(word))) return true;
+  if (parameters.length > 0) return false;
   return (file.after?.items ?? []).some(
     (item) => item.kind === "call" && /^module_init$|initcall/.test(item.macro) && item.arguments[0] === name,
   );

@@ -1,5 +1,5 @@
-import { type Call, callsIn, callsWithout } from "../../change/calls.js";
-import { changedFunctions, changesOf, placeOfNode } from "../../change/sides.js";
+import { type Call, callsOf, callsWithout } from "../../change/calls.js";
+import { changesOf, placeOfNode } from "../../change/sides.js";
 import type { Fix, Inspection, SourceFinding, SourceRule } from "../inspection.js";
 import { type Owner, ownerOf } from "./owner-of-key.js";
 
@@ -29,9 +29,9 @@ export const staticCall: SourceRule = {
         remedy: "Use a plain function pointer.",
       };
     }
-    for (const { change, before, after } of changedFunctions(file)) {
-      if (!after || !change.after) continue;
-      const calls = callsIn(after);
+    for (const { before, after, name } of changesOf(file, "function")) {
+      if (!after || after.kept === "no" || !/\bstatic_call(?:_\w+)? \(/.test(after.body)) continue;
+      const calls = callsOf(file.after, after);
       const told = new Set<string>();
       for (const call of calls) {
         const key = call.arguments[0]?.text;
@@ -39,16 +39,16 @@ export const staticCall: SourceRule = {
         const judged = judge(ownerOf(inspection, key, `__SCK__${key}`), key);
         if (!judged) continue;
         told.add(key);
-        const all = calls.filter(({ name, arguments: [first] }) => name === call.name && first?.text === key);
+        const all = calls.filter((other) => other.name === call.name && other.arguments[0]?.text === key);
         yield {
           at: placeOfNode(file, call.at),
-          symbol: change.name,
+          symbol: name,
           ...judged,
-          message: `'${change.name}' ${judged.message}`,
+          message: `'${name}' ${judged.message}`,
           ...(call.name === "static_call_cond" ? {} : { fixes: [throughPointer(inspection, key, all)] }),
         };
       }
-      for (const call of callsWithout(calls, before ? callsIn(before) : [])) {
+      for (const call of callsWithout(calls, callsOf(file.before, before))) {
         if (call.name !== "static_call_update") continue;
         const [key, target] = call.arguments.map(({ text }) => text.replace(/^&/, ""));
         const carried = inspection.changes.changes.some(
@@ -57,9 +57,9 @@ export const staticCall: SourceRule = {
         if (!carried) continue;
         yield {
           at: placeOfNode(file, call.at),
-          symbol: change.name,
+          symbol: name,
           severity: "needs-review",
-          message: `'${change.name}' points the static call '${key ?? ""}' at '${target ?? ""}' of this patch, where it stays when the patch goes`,
+          message: `'${name}' points the static call '${key ?? ""}' at '${target ?? ""}' of this patch, where it stays when the patch goes`,
           why: "The kernel would keep calling into the patch module after it is gone.",
           remedy: "Point it back in a post-unpatch callback, or never unload the patch.",
         };

@@ -1,6 +1,6 @@
 import { descendants } from "../../change/calls.js";
 import type { ChangedFile } from "../../change/change-set.js";
-import { changedFunctions, placeOfNode } from "../../change/sides.js";
+import { changesOf, placeOfNode } from "../../change/sides.js";
 import { namesIn } from "../../change/tokens.js";
 import type { SyntaxNode } from "../../syntax/tree.js";
 import type { Fix, SourceRule } from "../inspection.js";
@@ -18,10 +18,10 @@ export const symbolNamespace: SourceRule = {
     if (!file.after) return;
     const build = facts.build(file.path);
     const told = new Set<string>();
-    for (const { change, after } of changedFunctions(file)) {
-      if (!change.after || !after) continue;
-      const known = namesIn(change.before?.body ?? "");
-      for (const name of namesIn(change.after.body)) {
+    for (const { before, after, name: user } of changesOf(file, "function")) {
+      if (!after || after.kept === "no") continue;
+      const known = namesIn(before?.body ?? "");
+      for (const name of namesIn(after.body)) {
         if (known.has(name)) continue;
         const exported = facts.exported(name);
         if (!exported || exported.namespace === "" || exported.module === build.module) continue;
@@ -29,11 +29,12 @@ export const symbolNamespace: SourceRule = {
         if (told.has(namespace) || imports(file, namespace)) continue;
         told.add(namespace);
         const isModule = build.into === "module";
+        const node = file.after.syntax(after);
         yield {
-          at: placeOfNode(file, identifier(after, name) ?? after),
-          symbol: change.name,
+          at: placeOfNode(file, identifier(node, name) ?? node),
+          symbol: user,
           ...(isModule ? {} : { severity: "info" as const }),
-          message: `'${change.name}' now uses '${name}', which ${module} exports to the namespace ${namespace}`,
+          message: `'${user}' now uses '${name}', which ${module} exports to the namespace ${namespace}`,
           ...(isModule
             ? { fixes: [importOf(file, namespace, facts.tree.version)] }
             : {
