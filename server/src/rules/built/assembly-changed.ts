@@ -12,15 +12,18 @@ export const assemblyChanged: SourceRule = {
   sources: ["Documentation/livepatch/livepatch.rst, Limitations"],
   *check({ file }) {
     yield* saidOfFileKind(file, "assembly-changed");
-    for (const { before, after, place } of file.changes) {
+    const blocks = file.changes.filter(({ before, after }) => {
       const item = after ?? before;
-      if (item?.kind !== "assembly" || item.kept === "no") continue;
+      return item?.kind === "assembly" && item.kept !== "no";
+    });
+    // A changed block is one that went and one that came.
+    const come = blocks.filter(({ after }) => after);
+    for (const { after, place } of come.length > 0 ? come : blocks)
       yield {
         at: place,
         message: after
-          ? "asm() outside of functions changed; what it assembles cannot be redirected"
+          ? "asm() outside of functions is new or changed; what it assembles cannot be redirected"
           : "asm() outside of functions is removed; what it assembled stays in the running kernel",
       };
-    }
   },
 };

@@ -40,4 +40,4 @@ function functionThatMoves({ after, hunks }: ChangedFile): { name: string; macro
 }
 
 const LINE_USERS =
-  /(?:^| )(__LINE__|(?:\w+_)?(?:WARN|BUG)(?:_ON)?(?:_ONCE|_RATELIMIT)?|might_sleep|lockdep_assert\w*)(?= \(|$)/;
+  /(?:^| )(__LINE__|(?!BUILD_)(?:\w+_)?(?:WARN|BUG)(?:_ON)?(?:_ONCE|_RATELIMIT)?|might_sleep|lockdep_assert\w*)(?= \(|$)/;

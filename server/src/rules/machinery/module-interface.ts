@@ -1,8 +1,8 @@
 import { type Call, callsOf, callsWithout } from "../../change/calls.js";
-import type { ChangedFile } from "../../change/change-set.js";
+import type { ChangedFile, ItemChange } from "../../change/change-set.js";
 import { isDeviceTable } from "../../change/device-table.js";
 import { purposeOfMacro } from "../../change/file-scope-macros.js";
-import type { FunctionItem } from "../../change/item.js";
+import type { CallItem, FunctionItem } from "../../change/item.js";
 import { changesOf, placeOfNode } from "../../change/sides.js";
 import type { Inspection, SourceFinding, SourceRule } from "../inspection.js";
 
@@ -24,29 +24,38 @@ export const moduleInterface: SourceRule = {
 };
 
 function* macros(file: ChangedFile): Generator<SourceFinding> {
-  for (const { before, after, place } of changesOf(file, "call")) {
+  const texts = new Map<string, ItemChange<CallItem>>();
+  for (const change of changesOf(file, "call")) {
+    const { before, after, place } = change;
     const item = after ?? before;
-    const purpose = item && item.kept !== "no" ? purposeOfMacro(item.macro) : undefined;
-    // An import of a namespace goes with what is used: see symbol-namespace.
-    if (!item || item.macro === "MODULE_IMPORT_NS") continue;
-    const what = !before ? "is new" : !after ? "is removed" : "changed";
-    const name = `${item.macro}(${item.arguments[0] ?? ""})`;
-    if (purpose === "module")
-      yield {
-        at: place,
-        symbol: item.macro,
-        message: `${name} ${what}; the running kernel acted on it once, at boot or when the module was loaded`,
-      };
-    else if (purpose === "module-text")
-      yield {
-        at: place,
-        symbol: item.macro,
-        severity: "needs-review",
-        message: `${name} ${what}; the module in the running kernel keeps what it said`,
-        why: "Information about a module is read from its file, when it is loaded.",
-        remedy: "Leave it out of the hot patch.",
-      };
+    if (!item || item.kept === "no") continue;
+    const purpose = purposeOfMacro(item.macro);
+    // An import of a namespace goes with what is used: see symbol-namespace. A text that differs is one gone and one come.
+    if (purpose === "module-text" && item.macro !== "MODULE_IMPORT_NS" && !texts.get(item.macro)?.after)
+      texts.set(item.macro, change);
+    if (purpose !== "module") continue;
+    yield {
+      at: place,
+      symbol: item.macro,
+      message: `${shown(item)} ${!before ? "is new" : !after ? "is removed" : "changed"}; the running kernel acted on it once, at boot or when the module was loaded`,
+    };
   }
+  for (const [macro, { before, after, place }] of texts) {
+    const item = after ?? before;
+    if (!item) continue;
+    yield {
+      at: place,
+      symbol: macro,
+      severity: "needs-review",
+      message: `${shown(item)} is ${after ? "new or changed" : "removed"}; the running kernel keeps what the module said`,
+      why: "Information about a module is read from its file, when it is loaded.",
+      remedy: "Leave it out of the hot patch.",
+    };
+  }
+}
+
+function shown({ macro, arguments: [first = ""] }: CallItem): string {
+  return `${macro}(${first})`;
 }
 
 function* deviceTables(file: ChangedFile): Generator<SourceFinding> {
