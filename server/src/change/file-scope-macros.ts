@@ -17,6 +17,8 @@ const PURPOSES: readonly (readonly [RegExp, MacroPurpose])[] = [
   [/^(?:core|subsys|device|late|arch|fs|postcore)_param(?:_\w+)?$/, "module"],
   [/^(?:\w+_)?initcall(?:_\w+)?$/, "module"],
   [/^DECLARE_(?:STATIC_KEY_\w+|STATIC_CALL|PER_CPU\w*)$|^INDIRECT_CALLABLE_DECLARE\w*$/, "declares"],
+  // include/linux/cleanup.h: inline functions.
+  [/^DEFINE_(?:FREE|CLASS|GUARD|GUARD_COND|LOCK_GUARD_[01](?:_COND)?)$|^EXTEND_CLASS$/, "declares"],
   [/^_?[Ss]tatic_assert$|^BUILD_BUG/, "checks"],
 ];
 

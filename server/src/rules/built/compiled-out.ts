@@ -1,5 +1,4 @@
 import type { ChangedFile, Hunk, ItemChange } from "../../change/change-set.js";
-import { firstChange } from "../../change/first-change.js";
 import type { Item, SourceFile } from "../../change/item.js";
 import { tokensOf } from "../../change/tokens.js";
 import type { SourceRule } from "../inspection.js";
@@ -13,7 +12,7 @@ export const compiledOut: SourceRule = {
   why: "The change has no effect on this kernel, so a hot patch would fix nothing.",
   remedy: "Check that this kernel is affected at all; the condition around the change tells.",
   sources: ["Documentation/process/coding-style.rst, Conditional Compilation"],
-  *check({ file }) {
+  *check({ file, changes }) {
     if (file.kind.role === "other" || !file.before || !file.after) return;
     const out = file.changes.flatMap((change) => {
       const conditions = conditionsThatRemove(file, change);
@@ -21,23 +20,29 @@ export const compiledOut: SourceRule = {
     });
     const [first] = out;
     if (!first) return;
-    if (out.length === file.changes.length) {
-      yield {
-        at: firstChange(file),
-        symbol: first.change.name,
-        message: `nothing that changes in ${file.path} is compiled: '${first.change.name}' changes under ${shown(first.conditions)}, which this configuration does not meet`,
-      };
-      return;
-    }
-    for (const { change, conditions } of out)
-      yield {
-        at: change.place,
-        symbol: change.name,
-        severity: "info",
-        message: `'${change.name}' changes only under ${shown(conditions)}, which this configuration does not meet`,
-      };
+    const { change, conditions } = first;
+    const others = out.length > 1 ? ` and ${out.length - 1} more` : "";
+    const isWhole = out.length === file.changes.length;
+    const isOnly = isWhole && !changes.files.some((other) => other !== file && hasEffect(other));
+    yield {
+      at: change.place,
+      symbol: change.name,
+      ...(isOnly ? {} : { severity: "info" as const }),
+      message: `${isWhole ? `nothing that changes in ${file.path} is compiled: ` : ""}'${change.name}'${others} ${others === "" ? "changes" : "change"} ${isWhole ? "" : "only "}under ${shown(conditions)}, which this configuration does not meet`,
+      ...(others !== "" && {
+        related: out.slice(1, 9).map((other) => ({
+          at: other.change.place,
+          message: `'${other.change.name}' changes under ${shown(other.conditions)}`,
+        })),
+      }),
+    };
   },
 };
+
+/** Whether some change of a file may be compiled. */
+function hasEffect(file: ChangedFile): boolean {
+  return file.changes.some((change) => conditionsThatRemove(file, change) === undefined);
+}
 
 /** The conditions of an item's changed lines when the configuration keeps none of them. */
 function conditionsThatRemove(file: ChangedFile, change: ItemChange): readonly string[] | undefined {

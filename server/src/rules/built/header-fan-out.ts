@@ -20,7 +20,9 @@ export const headerFanOut: SourceRule = {
     const { units, atLeast } = facts.reach(path);
     if (units <= UNIT_LIMIT && !atLeast) return;
     const count = `${atLeast ? "at least " : ""}${units} units`;
-    const altering = counting.find((change) => !onlyDeclares(change));
+    const alterings = counting.filter((change) => !onlyDeclares(change));
+    const altering =
+      alterings.find(({ before, after }) => (after ?? before)?.kind !== "include") ?? alterings[0];
     yield altering
       ? {
           at: altering.place,
@@ -47,10 +49,12 @@ function onlyDeclares({ before, after }: ItemChange): boolean {
       return item.isExtern;
     case "other":
       return /^(?:struct|union|enum) \w+(?: ;)?$/.test(item.tokens);
+    // One that is gone is used no more, or nothing would compile.
     case "function":
-    case "macro":
     case "type":
     case "typedef":
+      return true;
+    case "macro":
       return before === undefined;
     default:
       return false;

@@ -30,10 +30,13 @@ export const unreadSource: SourceRule = {
             : "this changed line cannot be read, and was not judged",
       };
     }
+    const told = new Set<string>();
     for (const change of file.changes) {
       if (seen.has(change) || (change.after ?? change.before)?.kept === "no") continue;
       const message = whatIsUnknown(file, change);
-      if (message !== undefined) yield { at: change.place, message };
+      if (message === undefined || told.has(message)) continue;
+      told.add(message);
+      yield { at: change.place, message };
     }
   },
 };
@@ -45,7 +48,11 @@ function isWithin(item: { readonly line: number; readonly endLine: number }, { l
 function whatIsUnknown(file: ChangedFile, { before, after, place }: ItemChange): string | undefined {
   const item = after ?? before;
   const what = !before ? "is new" : !after ? "is removed" : "changed";
-  if (item?.kind === "call" && purposeOfMacro(item.macro) === undefined)
+  const purpose = item?.kind === "call" ? purposeOfMacro(item.macro) : undefined;
+  // What is only declared means nothing to code that does not name it.
+  const isUnknown =
+    purpose === undefined || (purpose === "declares" && before !== undefined && after !== undefined);
+  if (item?.kind === "call" && isUnknown)
     return `'${item.macro}' at file scope ${what}; what it defines is not known`;
   const isUnread = item?.kind === "unread" && !file.unread.some(({ line }) => line === place.line);
   if (isUnread) return `a stretch that cannot be read ${what}, and was not judged`;
