@@ -1,5 +1,6 @@
 import { UNIT_LIMIT } from "@kernel-hotpatch/kernel/build/units";
 import type { ItemChange } from "../../change/change-set.js";
+import { purposeOfMacro } from "../../change/file-scope-macros.js";
 import { firstChange } from "../../change/first-change.js";
 import type { SourceRule } from "../inspection.js";
 
@@ -47,6 +48,8 @@ function onlyDeclares({ before, after }: ItemChange): boolean {
       return true;
     case "data":
       return item.isExtern;
+    case "call":
+      return purposeOfMacro(item.macro) === "declares";
     case "other":
       return /^(?:struct|union|enum) \w+(?: ;)?$/.test(item.tokens);
     // One that is gone is used no more, or nothing would compile.

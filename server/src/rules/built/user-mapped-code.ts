@@ -16,9 +16,15 @@ export const userMappedCode: SourceRule = {
     yield* saidOfFileKind(file, "user-mapped-code");
     if (file.kind.role !== "header" || file.kind.observation || file.isCosmetic || !file.existedBefore)
       return;
+    // Beside the vDSO lies code of the kernel itself, such as arch/x86/entry/vdso/vma.c.
     const sharing = facts
       .reach(file.path)
-      .examples.find((unit) => kindOfFile(unit).observation?.rule === "user-mapped-code");
+      .examples.find(
+        (unit) =>
+          kindOfFile(unit).observation?.rule === "user-mapped-code" &&
+          facts.build(unit).into !== "vmlinux" &&
+          mayShare(file.path, unit),
+      );
     if (sharing === undefined) return;
     yield {
       at: firstChange(file),
@@ -28,3 +34,9 @@ export const userMappedCode: SourceRule = {
     };
   },
 };
+
+/** A folder's own headers are for that folder: elsewhere another one of the same name is meant. */
+function mayShare(header: string, unit: string): boolean {
+  const [top] = header.split("/");
+  return top === "include" || top === unit.split("/")[0];
+}
