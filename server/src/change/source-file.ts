@@ -40,6 +40,10 @@ export class LazySourceFile implements SourceFile {
     return this.#items;
   }
 
+  conditionsAt(line: number): Pick<Item, "conditions" | "kept"> {
+    return this.#conditionsAt(line);
+  }
+
   /** What a piece of this file's tree declares. */
   describe({ node, end }: Piece): Item[] {
     const around = {
