@@ -18,7 +18,7 @@ export const initCode: SourceRule = {
   summary: "code or data in an .init section changed",
   why: "It ran at boot or at module load and its memory was given back: redirecting it changes nothing, and its address may hold other things now.",
   remedy: "Repair the live state it set up from a pre-patch or post-patch callback.",
-  sources: ["include/linux/init.h", "Documentation/livepatch/callbacks.rst, 1. Motivation"],
+  sources: ["include/linux/init.h", "Documentation/livepatch/callbacks.rst, 4. Use cases"],
   *check(inspection) {
     const found = [...annotated(inspection)];
     const changed = found.filter(({ isNew }) => !isNew);
@@ -109,7 +109,8 @@ function* withoutAnnotation({ file, facts }: Inspection): Generator<SourceFindin
     if (!uses) continue;
     const macro = uses.find(({ within }) => within === undefined)?.argumentOf;
     const callers = functionsOf(uses, name);
-    const isInlined = after.isStatic && uses.length === 1 && !after.annotations.includes("noinline");
+    const isInlined =
+      after.isStatic && (after.isInline || uses.length === 1) && !after.annotations.includes("noinline");
     const isModule = facts.build(file.path).into === "module";
     yield {
       at: place,
