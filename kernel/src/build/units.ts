@@ -84,13 +84,17 @@ function readMakefiles(work: Work, profile: KernelProfile): Makefiles {
   };
 }
 
+/** A makefile may also list objects of folders below its own that have none (security/selinux/Makefile: `ss/services.o`). */
 async function roleOf(makefiles: Makefiles, unit: string): Promise<"object" | "library" | undefined> {
   const object = unit.replace(/\.c$/, ".o");
-  const folder = dirname(unit);
-  const objects = await makefiles(folder);
-  if (objects === undefined || !(await isEntered(makefiles, folder))) return undefined;
-  if (objects.library.has(object)) return "library";
-  return objects.builtIn.has(object) || objects.module.has(object) ? "object" : undefined;
+  for (let folder = dirname(unit); folder !== "."; folder = dirname(folder)) {
+    const objects = await makefiles(folder);
+    if (objects === undefined) continue;
+    const isLibrary = objects.library.has(object);
+    if (!isLibrary && !objects.builtIn.has(object) && !objects.module.has(object)) continue;
+    if (await isEntered(makefiles, folder)) return isLibrary ? "library" : "object";
+  }
+  return undefined;
 }
 
 /**
