@@ -15,7 +15,7 @@ export interface AffectedUnits {
 }
 
 /** Beyond so many units a header is refused: each is compiled, judged and carried by itself. */
-const UNIT_LIMIT = 64;
+export const UNIT_LIMIT = 64;
 
 /**
  * Finds the units that changed files belong to: the file itself, and whatever includes it, over any number of
@@ -110,7 +110,8 @@ async function isEntered(makefiles: Makefiles, folder: string): Promise<boolean>
   return folder.startsWith("arch/") ? depth <= 3 : depth === 1;
 }
 
-function unitAppears(path: string, added: boolean): Observation {
+/** What a `.c` file means that only one side of a patch has. @param added it is new; else it is removed */
+export function unitAppears(path: string, added: boolean): Observation {
   return {
     rule: "build-input-changed",
     file: path,

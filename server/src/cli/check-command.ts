@@ -48,8 +48,7 @@ async function check(session: Session, named: readonly string[], options: Option
   ]);
   const { work } = session;
   const tree = await targetTree(work, session.kernel, options.tree);
-  const { changes, about } = await patchInput(work, tree, named);
-  const review = await checkPatch(work, tree, changes, about);
+  const review = await checkPatch(work, tree, await patchInput(work, tree, named));
   session.print(await rendered(review, options.format, session));
   return reaches(review.findings, options.failOn) ? 1 : 0;
 }

@@ -65,6 +65,7 @@ function reviewOf(findings: readonly Finding[]): Review {
     kernel: { id: "debian/6.1.0-56-amd64", arch: "x86_64", release: "6.1.0-56-amd64" },
     patch: { files: ["mm/a.c"], sha256: "0".repeat(64) },
     verdict: "unsafe",
+    witnesses: ["source"],
     findings,
   };
 }

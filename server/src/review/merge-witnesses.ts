@@ -54,7 +54,7 @@ const DECIDED_BY_OBJECTS: ReadonlySet<string> = new Set([
 ]);
 
 function isSame(source: Finding, object: Finding): boolean {
-  if (object.witness !== "object" || source.rule !== object.rule) return false;
+  if (source.rule !== object.rule) return false;
   if (source.symbol !== undefined && object.symbol !== undefined)
     return bareName(source.symbol) === bareName(object.symbol);
   return source.file === object.file;

@@ -31,7 +31,7 @@ export async function openTree(
     id: options.id ?? `tree:${resolve(root)}`,
     root: folder,
     arch: options.arch ?? (config === undefined ? undefined : archOf(config)) ?? ARCH_HERE,
-    version,
+    ...version,
     ...(config === undefined ? {} : { config: parseConfig(config) }),
     ...(existsSync(moduleSymvers) ? { moduleSymvers } : {}),
     immutable: false,
@@ -44,23 +44,24 @@ export async function openTree(
  * @throws Fault "bad-input" when the profile's source is no kernel tree any more
  */
 export async function treeOfProfile(profile: KernelProfile, cache: string): Promise<SourceTree> {
-  const { id, arch, config, moduleSymvers, source } = profile;
+  const { id, arch, release, config, moduleSymvers, source } = profile;
   const tree = await openTree(source, { id, arch, config });
-  const inCache = await realpath(cache).then((folder) => !relative(folder, tree.root).startsWith(".."));
-  return { ...tree, moduleSymvers, immutable: inCache };
+  const folder = await realpath(cache).catch(() => undefined);
+  const inCache = folder !== undefined && !relative(folder, tree.root).startsWith("..");
+  return { ...tree, release, moduleSymvers, immutable: inCache };
 }
 
 const ARCH_HERE: Arch = process.arch === "arm64" ? "arm64" : "x86_64";
 
 /** @returns undefined when the folder does not look like a kernel tree */
-async function versionOf(folder: string): Promise<[number, number] | undefined> {
+async function versionOf(folder: string): Promise<Pick<SourceTree, "version" | "release"> | undefined> {
   if (!["Kbuild", "MAINTAINERS"].every((name) => existsSync(join(folder, name)))) return undefined;
   const makefile = await readFile(join(folder, "Makefile"), "utf8").catch(() => "");
-  const number = (name: string) => new RegExp(`^${name}\\s*=\\s*(\\d+)`, "m").exec(makefile)?.[1];
-  const [version, patchLevel] = [number("VERSION"), number("PATCHLEVEL")];
-  return version === undefined || patchLevel === undefined
-    ? undefined
-    : [Number(version), Number(patchLevel)];
+  const value = (name: string) => new RegExp(`^${name}[ \\t]*=[ \\t]*(\\S*)`, "m").exec(makefile)?.[1];
+  const [version, patchLevel] = [value("VERSION"), value("PATCHLEVEL")].map(Number);
+  if (!Number.isInteger(version) || !Number.isInteger(patchLevel)) return undefined;
+  const release = `${version}.${patchLevel}.${value("SUBLEVEL") || "0"}${value("EXTRAVERSION") ?? ""}`;
+  return { version: [version ?? 0, patchLevel ?? 0], release };
 }
 
 async function readConfig(folder: string, named: string | undefined): Promise<string | undefined> {
