@@ -150,6 +150,25 @@ const PAIRS: readonly Pair[] = [
     changed: ["f"],
   },
   {
+    what: "a function's own constants",
+    before: "int f(int a) { return a; }",
+    after: "int f(int a) { static const char text[] = { 1, 2, 3 }; return printk(text + a); }",
+    labels: ["static-local-added text?"],
+    changed: ["f"],
+  },
+  {
+    what: "names that macros count",
+    before: "extern int __BTF_ID__struct__s__11; int *p = &__BTF_ID__struct__s__11;",
+    after: "extern int __BTF_ID__struct__s__12; int *p = &__BTF_ID__struct__s__12;",
+    labels: ["compiled-out?"],
+  },
+  {
+    what: "a function that is inlined into others of a file without ftrace entries",
+    before: "static int g(int a) { return a * 3; } notrace int f(int a) { return g(a); }",
+    after: "static int g(int a) { return a * 5; } notrace int f(int a) { return g(a); }",
+    labels: ["not-traceable f", "not-traceable g?"],
+  },
+  {
     what: "a variable in another section",
     before: "int n = 1;",
     after: "__read_mostly int n = 1;",
@@ -179,7 +198,7 @@ const PAIRS: readonly Pair[] = [
     what: "a member's new name",
     before: "struct s { int a; }; int f(struct s *p) { return p->a; }",
     after: "struct s { int z; }; int f(struct s *p) { return p->z; }",
-    labels: ["data-layout struct s?"],
+    labels: ["compiled-out?", "data-layout struct s?"],
   },
   {
     what: "enumerators",
