@@ -111,7 +111,7 @@ function isSame(before: Item, after: Item): boolean {
 }
 
 function placeOfLine(file: SourceFile, path: string, line: number): Place {
-  const text = file.lines.lines[line - 1] ?? "";
+  const text = file.lines.line(line);
   const column = text.search(/\S/) + 1 || 1;
   return { file: path, line, column, endLine: line, endColumn: text.trimEnd().length + 1 };
 }

@@ -53,7 +53,7 @@ async function changeOf(after: Record<string, string | undefined>): Promise<Chan
     const [old, now] = [bytes(FILES[path]), bytes(text)];
     return { path, ...(old && { before: old }), ...(now && { after: now }) };
   });
-  return readChangeSet(await loadEngine(), files, readConditionsOf(tree));
+  return readChangeSet(work(), await loadEngine(), files, readConditionsOf(tree));
 }
 
 async function gather(after: Record<string, string | undefined>): Promise<TreeFacts> {
