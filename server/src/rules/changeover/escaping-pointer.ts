@@ -70,7 +70,9 @@ function* storesIn({ tokens, calls }: Body, news: ReadonlyMap<string, string>): 
     const keeper = registrationOf(call.name);
     if (!keeper || news.has(call.name)) continue;
     for (const argument of call.arguments) {
-      const name = /^(?:& )?([A-Za-z_]\w*)(?: (?:\.|->) .*)?$/.exec(argument)?.[1] ?? "";
+      const [, amp, name = ""] = /^(& )?([A-Za-z_]\w*)(?: (?:\.|->) .*)?$/.exec(argument) ?? [];
+      // A variable's value is not its address.
+      if (amp === undefined && news.get(name) !== "the new function") continue;
       if (news.has(name)) yield { name, keeper, start: call.start, end: call.end };
     }
   }
