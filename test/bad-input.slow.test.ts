@@ -51,7 +51,7 @@ describe("a patch", () => {
     [
       "for a file that this kernel lacks",
       () => good.replaceAll("meminfo.c", "nofile.c"),
-      /has no file fs\/proc\/nofile\.c/,
+      /fs\/proc\/nofile\.c: this tree has no such file/,
     ],
     ["that is empty", () => "", /is empty/],
     ["that is no patch", () => "Dear all,\nplease find attached.\n", /holds no change/],

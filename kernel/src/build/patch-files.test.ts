@@ -3,7 +3,8 @@ import { tmpdir } from "node:os";
 import { dirname, join } from "node:path";
 import { afterEach, beforeEach, expect, test } from "vitest";
 import { Fault } from "../host/fault.js";
-import { applyPatches } from "./patch-files.js";
+import { applyPatches, applyWhatFits } from "./patch-files.js";
+import { CHECK_LIMITS } from "./patch-limits.js";
 
 const work = { signal: new AbortController().signal };
 const CONTENT = Array.from({ length: 20 }, (_, index) => `line ${index + 1}\n`).join("");
@@ -80,15 +81,17 @@ test("a missing newline at the end of the file is kept missing", async () => {
   expect(await apply(text)).toEqual([["fs/a.c", "one\ntwo", "ONE\ntwo"]]);
 });
 
-test("a patch that does not apply names file and line of the first hunk that fails", async () => {
+test("a patch that does not apply names the place of the first hunk that fails", async () => {
   const wrong = patch("fs/a.c", "@@ -7,3 +7,3 @@\n line 7\n-something else\n+x\n line 9\n");
-  expect(await complaint(wrong)).toMatch(/^1\.patch does not apply: hunk at fs\/a\.c:7 \| make it against/);
+  expect(await complaint(wrong)).toMatch(
+    /^1\.patch does not apply: fs\/a\.c:8:1: hunk 1 of 1 expects another line here \| make it against/,
+  );
 });
 
 test("a patch that is in the source already is told from one that does not fit", async () => {
   await put("fs/a.c", CONTENT.replace("line 2\n", "LINE 2\n"));
   expect(await complaint(patch("fs/a.c"))).toMatch(
-    /hunk at fs\/a\.c:1 \| this source has the change already/,
+    /fs\/a\.c:1: hunk 1 of 1 changes what has been changed already \| this source has the change already/,
   );
 });
 
@@ -97,9 +100,11 @@ test("the second patch of a series is named when it fails", async () => {
 });
 
 test("an unknown file, and one whose path lacks the prefix", async () => {
-  expect(await complaint(patch("fs/none.c"))).toMatch(/this kernel has no file fs\/none\.c \| $/);
+  expect(await complaint(patch("fs/none.c"))).toMatch(/fs\/none\.c: this tree has no such file \| $/);
   const bare = `--- fs/a.c\n+++ fs/a.c\n${CHANGE}`;
-  expect(await complaint(bare)).toMatch(/this kernel has no file a\.c \| paths need the leading a\/ and b\//);
+  expect(await complaint(bare)).toMatch(
+    / a\.c: this tree has no such file \| paths need the leading a\/ and b\//,
+  );
 });
 
 test("patches that cancel each other change nothing", async () => {
@@ -129,4 +134,57 @@ test("limits on size and number of files", async () => {
   expect(await complaint(`${patch("fs/a.c")}${" ".repeat(9 * 1024 * 1024)}`)).toMatch(/the limit is/);
   const many = Array.from({ length: 500 }, (_, index) => patch(`fs/${index}.c`)).join("");
   expect(await complaint(many)).toMatch(/touch 500 files; the limit is 400/);
+});
+
+test("hunks for one file beyond what git applies in seconds", async () => {
+  const hunks = Array.from({ length: 2001 }, () => "@@ -1 +1 @@\n-a\n+b\n").join("");
+  expect(await complaint(patch("fs/a.c", hunks))).toMatch(/^1\.patch has more than 2000 hunks for fs\/a\.c/);
+});
+
+/** Where and why each part of the patches does not fit, and the files that changed all the same. */
+async function fitting(...texts: string[]) {
+  const patches = texts.map((text, index) => ({ name: `${index + 1}.patch`, text: Buffer.from(text) }));
+  const { changes, misfits } = await applyWhatFits(work, source, patches, copies, CHECK_LIMITS);
+  const places = misfits.map(({ patch: name, file, line, reason, remedy }) =>
+    [name, file, line, reason, remedy].join(" | "),
+  );
+  return { changed: changes.map(({ path, after }) => [path, after?.toString()]), misfits: places };
+}
+
+test("all that does not fit is told at once, the other files are changed, later patches see what fitted", async () => {
+  await put("mm/none.c", "");
+  const bad = "@@ -7,3 +7,3 @@\n line 7\n-line x\n+LINE x\n line 9\n";
+  const worse = "@@ -15,2 +15,2 @@\n-never\n+ever\n seen\n";
+  const next = patch("fs/a.c", "@@ -1,3 +1,3 @@\n line 1\n-LINE 2\n+Line 2\n line 3\n");
+  const all = await fitting(
+    patch("fs/a.c", CHANGE + bad + worse) + patch("fs/b.c") + patch("fs/none.c"),
+    next,
+  );
+  expect(all.changed).toEqual([["fs/b.c", CONTENT.replace("line 2\n", "LINE 2\n")]]);
+  const against = "make it against this kernel's source";
+  expect(all.misfits).toEqual([
+    `1.patch | fs/a.c | 8 | hunk 2 of 3 expects another line here | ${against}`,
+    `1.patch | fs/a.c |  | hunk 3 of 3 is like nothing in the file | ${against}`,
+    "1.patch | fs/none.c |  | this tree has no such file | files of that name: mm/none.c",
+  ]);
+});
+
+test("a file that the patch makes and that is there already, with the same content or another", async () => {
+  const made = "--- /dev/null\n+++ b/fs/new.h\n@@ -0,0 +1 @@\n+int x;\n";
+  await put("fs/new.h", "int x;\n");
+  expect((await fitting(made)).misfits[0]).toMatch(
+    /makes this file, and it is there already \| this source has/,
+  );
+  await put("fs/new.h", "int y;\n");
+  copies = join(top, "copies again");
+  await mkdir(copies);
+  expect((await fitting(made)).misfits[0]).toMatch(/another is there \| make it against/);
+});
+
+test("a renamed file is one that is gone and one that is new", async () => {
+  const renamed = `diff --git a/fs/a.c b/fs/c.c\nsimilarity index 90%\nrename from fs/a.c\nrename to fs/c.c\n${patch("fs/a.c").replace("+++ b/fs/a.c", "+++ b/fs/c.c")}`;
+  expect((await fitting(renamed)).changed).toEqual([
+    ["fs/a.c", undefined],
+    ["fs/c.c", CONTENT.replace("line 2\n", "LINE 2\n")],
+  ]);
 });

@@ -8,6 +8,10 @@ function plain(before: string, after = before.replace(/^a\//, "b/")): string {
   return `--- ${before}\n+++ ${after}\n${HUNK}`;
 }
 
+function files(text: string) {
+  return scanPatch("p", text).sections.map(({ file }) => file);
+}
+
 /** What the person is told, message and remedy. */
 function complaint(text: string): string {
   try {
@@ -22,7 +26,7 @@ function complaint(text: string): string {
 test("a diff with times after the names, as diff -u writes it", () => {
   const text =
     "diff -u x y\n--- linux.orig/fs/a.c\t2026-11-23 04:39:59\n+++ linux/fs/a.c\t2026-11-23 04:40:00\n";
-  expect(scanPatch("p", text + HUNK)).toEqual([{ before: "fs/a.c", after: "fs/a.c" }]);
+  expect(files(text + HUNK)).toEqual([{ before: "fs/a.c", after: "fs/a.c" }]);
 });
 
 test("a mail of git format-patch: message, statistics and signature are no part of the change", () => {
@@ -43,7 +47,17 @@ index 1234567..89abcde 100644
 -- 
 2.39.5
 `;
-  expect(scanPatch("p", mail)).toEqual([{ before: "fs/a.c", after: "fs/a.c" }]);
+  expect(files(mail)).toEqual([{ before: "fs/a.c", after: "fs/a.c" }]);
+});
+
+test("hunks with their lines, and the description around the diffs", () => {
+  const { sections, description } = scanPatch(
+    "p",
+    `Subject: x\n\nwhy\n--- a/a.c\n+++ b/a.c\n@@ -7,2 +7,2 @@ f\n one\n-two\n\\ No newline at end of file\n+2\n\\ No newline at end of file\n-- \n2.39`,
+  );
+  const lines = [" one", "-two", "\\ No newline at end of file", "+2", "\\ No newline at end of file"];
+  expect(sections).toEqual([{ file: { before: "a.c", after: "a.c" }, hunks: [{ start: 7, lines }] }]);
+  expect(description).toBe("Subject: x\n\nwhy\n-- \n2.39");
 });
 
 test("new, deleted, renamed and empty files", () => {
@@ -69,7 +83,7 @@ diff --git a/empty.h b/empty.h
 new file mode 100644
 index 0000000..e69de29
 `;
-  expect(scanPatch("p", text)).toEqual([
+  expect(files(text)).toEqual([
     { after: "new.c" },
     { before: "gone.c" },
     { before: "from.c", after: "to.c" },
@@ -80,7 +94,7 @@ index 0000000..e69de29
 test("no newline at the end of the file", () => {
   const text =
     "--- a/a.c\n+++ b/a.c\n@@ -1 +1 @@\n-old\n\\ No newline at end of file\n+new\n\\ No newline at end of file";
-  expect(scanPatch("p", text)).toEqual([{ before: "a.c", after: "a.c" }]);
+  expect(files(text)).toEqual([{ before: "a.c", after: "a.c" }]);
 });
 
 test.each([

@@ -6,6 +6,27 @@ export interface NamedFile {
   readonly after?: string;
 }
 
+/** What a patch does to one file. */
+export interface PatchSection {
+  readonly file: NamedFile;
+  readonly hunks: readonly PatchHunk[];
+}
+
+export interface PatchHunk {
+  /** Where its text before is meant to stand: counts from 1; the line in front of it when that text is empty. */
+  readonly start: number;
+  /** With their leading ' ', '+', '-' or '\\'. */
+  readonly lines: readonly string[];
+}
+
+/** A patch that was read and judged, not applied. */
+export interface ScannedPatch {
+  /** In the order of the patch; a file may occur several times. */
+  readonly sections: readonly PatchSection[];
+  /** What stands around the diffs: a mail's subject and message, statistics, signature. */
+  readonly description: string;
+}
+
 /** Git's file modes that are no regular file. */
 const SPECIAL_MODES: Readonly<Record<string, string>> = {
   "120000": "a symbolic link",
@@ -13,17 +34,17 @@ const SPECIAL_MODES: Readonly<Record<string, string>> = {
 };
 const BUILD_OUTPUT =
   /(?:^|\/)(?:include\/(?:generated|config)\/|\.tmp_|\.config$|Module\.symvers$|vmlinux$|System\.map$)|\.(?:o|a|ko|cmd|mod|mod\.c|order|symvers)$/;
-const HUNK = /^@@ -\d+(?:,(\d+))? \+\d+(?:,(\d+))? @@/;
+const HUNK = /^@@ -(\d+)(?:,(\d+))? \+\d+(?:,(\d+))? @@/;
 
 /**
- * Reads which files a unified diff touches, without touching anything, and judges it as hostile input.
- * Understands what `diff -u`, `git diff` and `git format-patch` write; text around the diffs is skipped.
+ * Reads a unified diff, without touching anything, and judges it as hostile input.
+ * Understands what `diff -u`, `git diff` and `git format-patch` write.
  * @param name of the patch, for messages
  * @param text the patch, one character a byte (latin1)
- * @returns the files in the order of the patch, the leading `a/` and `b/` removed; one may occur several times
+ * @returns files and hunks, the leading `a/` and `b/` of paths removed
  * @throws Fault `bad-input` for anything that is no plain change to regular files of the tree
  */
-export function scanPatch(name: string, text: string): NamedFile[] {
+export function scanPatch(name: string, text: string): ScannedPatch {
   if (text.includes("\0")) throw new Fault("bad-input", `${name} is a binary file, not a patch`);
   const lines = text.split("\n");
   const refuse = (index: number, reason: string, remedy = "") =>
@@ -35,30 +56,34 @@ export function scanPatch(name: string, text: string): NamedFile[] {
     return written.slice(written.indexOf("/") + 1);
   };
 
-  const files: NamedFile[] = [];
+  const sections: { file: NamedFile; hunks: PatchHunk[] }[] = [];
+  const description: string[] = [];
   for (let index = 0; index < lines.length; index++) {
     const line = lines[index] ?? "";
     if (line.startsWith("diff --git ")) {
       const section = readGitHeader(lines, index, path, refuse);
-      if (section.file) files.push(section.file);
+      sections.push({ file: section.file, hunks: [] });
       index = section.end - 1;
     } else if (isTraditionalHeader(lines, index)) {
-      files.push(readTraditionalHeader(lines, index, path));
+      sections.push({ file: readTraditionalHeader(lines, index, path), hunks: [] });
       index++;
     } else if (HUNK.test(line)) {
-      if (files.length === 0) throw refuse(index, "a hunk that belongs to no file");
-      index = endOfHunk(lines, index, refuse) - 1;
+      const section = sections.at(-1);
+      if (!section) throw refuse(index, "a hunk that belongs to no file");
+      const end = endOfHunk(lines, index, refuse);
+      section.hunks.push({ start: Number(HUNK.exec(line)?.[1]), lines: lines.slice(index + 1, end) });
+      index = end - 1;
     } else if (/^Binary files .* differ\r?$/.test(line)) {
       throw refuse(index, "the patch changes a binary file");
-    }
+    } else description.push(line);
   }
-  if (files.length === 0)
+  if (sections.length === 0)
     throw new Fault("bad-input", `${name} holds no change`, {
       remedy: /^Content-Transfer-Encoding: *(?:base64|quoted-printable)/im.test(text)
         ? "this mail is encoded; save it with 'git format-patch' or 'b4 am'"
         : "give a unified diff, as 'git diff' prints it",
     });
-  return files;
+  return { sections, description: description.join("\n") };
 }
 
 type Refuse = (index: number, reason: string, remedy?: string) => Fault;
@@ -70,7 +95,7 @@ function readGitHeader(
   start: number,
   path: ReadPath,
   refuse: Refuse,
-): { file?: NamedFile; end: number } {
+): { file: NamedFile; end: number } {
   const header = (lines[start] ?? "").slice("diff --git ".length);
   if (header.endsWith("\r")) throw carriageReturn(start, refuse);
   let before: string | undefined;
@@ -131,7 +156,7 @@ function readTraditionalHeader(lines: readonly string[], index: number, path: Re
 
 /** @returns index of the first line after the hunk */
 function endOfHunk(lines: readonly string[], start: number, refuse: Refuse): number {
-  const [, before, after] = HUNK.exec(lines[start] ?? "") ?? [];
+  const [, , before, after] = HUNK.exec(lines[start] ?? "") ?? [];
   let left = { before: Number(before ?? 1), after: Number(after ?? 1) };
   let index = start + 1;
   if ((lines[start] ?? "").endsWith("\r")) throw carriageReturn(start, refuse);
@@ -145,6 +170,7 @@ function endOfHunk(lines: readonly string[], start: number, refuse: Refuse): num
     if (!" +-".includes(kind)) throw refuse(index, "no line of a hunk: it starts with none of ' ', '+', '-'");
     left = { before: left.before - (kind === "+" ? 0 : 1), after: left.after - (kind === "-" ? 0 : 1) };
   }
+  if (lines[index]?.startsWith("\\")) index++;
   return index;
 }
 
@@ -152,8 +178,8 @@ function carriageReturn(index: number, refuse: Refuse): Fault {
   return refuse(index, "the patch has CRLF line endings", "convert it, for example with dos2unix");
 }
 
-/** What is wrong with a path as the patch writes it, first component (`a/`) included. */
-function pathProblem(written: string): string | undefined {
+/** What is wrong with a path as the patch writes it, first component (`a/`) included; undefined when nothing is. */
+export function pathProblem(written: string): string | undefined {
   const shown = JSON.stringify(written);
   if (written.startsWith("/")) return `absolute path ${shown}`;
   // Git quotes names with control characters, quotes, backslashes and bytes beyond ASCII; the kernel has none.

@@ -1,0 +1,162 @@
+import type { ItemChange } from "../../change/change-set.js";
+import type { FunctionItem } from "../../change/item.js";
+import { changesOf } from "../../change/sides.js";
+import type { TreeFacts, Use } from "../../tree/tree-facts.js";
+import type { Edit, Fix, Inspection, SourceFinding, SourceRule } from "../inspection.js";
+import { listed } from "../listed.js";
+import type { Severity } from "../rule.js";
+import { initAnnotation } from "./annotations.js";
+import { functionsOf, placeOfUse, shownUses, usesOf } from "./callers.js";
+import { hasOtherTypes } from "./changed-code.js";
+
+/** @see docs/rules/prototype-changed.md */
+export const prototypeChanged: SourceRule = {
+  id: "prototype-changed",
+  severity: "unsafe",
+  witnesses: ["source"],
+  summary: "parameters or result of a function changed that unpatched code calls",
+  why: "Callers outside of the patch pass what the old function took and expect what it returned; they are redirected to the new one all the same.",
+  remedy:
+    "Leave the function as it is, and give the new parameters to a new function that only patched code calls.",
+  sources: ["Documentation/livepatch/livepatch.rst, 7. Limitations"],
+  *check(inspection) {
+    for (const change of changesOf(inspection.file, "function")) {
+      const { before, after } = change;
+      if (!before || !after || after.kept === "no" || !hasOtherTypes(before, after)) continue;
+      // Inlined, or run and gone: the business of other rules.
+      if (after.isInline || initAnnotation(before.annotations, inspection.facts.tree.config)) continue;
+      yield* judge(inspection, change, before, after);
+    }
+  },
+};
+
+function* judge(
+  inspection: Inspection,
+  change: ItemChange<FunctionItem>,
+  before: FunctionItem,
+  after: FunctionItem,
+): Generator<SourceFinding> {
+  const { facts } = inspection;
+  const { name, place } = change;
+  const found = (severity: Severity, message: string, uses: readonly Use[] = []): SourceFinding => {
+    const fix = severity === "info" ? undefined : newFunction(inspection, before, after);
+    return {
+      at: place,
+      symbol: name,
+      severity,
+      message,
+      related: shownUses(uses, name),
+      ...(fix && { fixes: [fix] }),
+    };
+  };
+  const what = difference(before, after);
+  if (after.macro?.includes("SYSCALL_DEFINE")) {
+    yield { at: place, symbol: name, message: `${what} of a system call: programs keep calling the old one` };
+    return;
+  }
+  const isSame = onlyQualified(before, after);
+  const { uses, areAll } = usesOf(facts, name, change.file);
+  const exported = exportOf(facts, name, uses);
+  const stored = uses.filter(
+    ({ kind, argumentOf }) => kind === "address" && !(argumentOf !== undefined && EXPORT.test(argumentOf)),
+  );
+  const outside = uses.filter(({ kind, inPatch }) => kind === "call" && !inPatch);
+  const unread = uses.filter(({ kind, inPatch }) => kind === "unread" && !inPatch);
+  if (isSame) {
+    if (exported)
+      yield found(
+        "needs-review",
+        `${what} of '${name}', which ${exported} exports: the checksum of the export may change`,
+      );
+  } else if (exported)
+    yield found(
+      "unsafe",
+      `${what} of '${name}', which ${exported} exports: modules call the old one`,
+      outside,
+    );
+  else if (stored.length > 0)
+    yield found(
+      "unsafe",
+      `${what} of '${name}', whose address is taken: it is called through a pointer of the old type`,
+      stored,
+    );
+  else if (outside.length > 0)
+    yield found(
+      "unsafe",
+      `${what} of '${name}', which ${callersIn(outside, name)} outside of the patch`,
+      outside,
+    );
+  else if (unread.length > 0 || !areAll)
+    yield found(
+      "needs-review",
+      `${what} of '${name}', and not all of its callers could be looked at`,
+      unread,
+    );
+}
+
+const EXPORT = /^EXPORT_/;
+
+function exportOf(facts: TreeFacts, name: string, uses: readonly Use[]): string | undefined {
+  const exported = facts.exported(name);
+  if (exported) return exported.module;
+  const use = uses.find(({ argumentOf }) => argumentOf !== undefined && EXPORT.test(argumentOf));
+  return use && (use.argumentOf ?? "the kernel");
+}
+
+function callersIn(uses: readonly Use[], name: string): string {
+  const callers = functionsOf(uses, name);
+  const files = [...new Set(uses.map(({ file }) => file))];
+  return callers.length > 0
+    ? `${listed(callers.map((caller) => `'${caller}'`))} (${listed(files)}) ${callers.length > 1 ? "call" : "calls"}`
+    : `${listed(files)} ${files.length > 1 ? "call" : "calls"}`;
+}
+
+function difference(before: FunctionItem, after: FunctionItem): string {
+  const result =
+    before.returns === after.returns ? [] : [`the result (${before.returns} is now ${after.returns})`];
+  const parameters = before.parameters.join() === after.parameters.join() ? [] : ["the parameters"];
+  return `the patch changes ${[...parameters, ...result].join(" and ")}`;
+}
+
+/** Whether only `const` and the like differ: values are passed as before. */
+function onlyQualified(before: FunctionItem, after: FunctionItem): boolean {
+  const bare = ({ returns, parameters }: FunctionItem) =>
+    [returns, ...parameters]
+      .join(" , ")
+      .replace(/\b(?:const|volatile|restrict) ?/g, "")
+      .trim();
+  return bare(before) === bare(after);
+}
+
+/** Keeps the old function and gives the new one a name of its own, with all that the patch has calling it. */
+function newFunction(
+  { file, changes, facts }: Inspection,
+  before: FunctionItem,
+  after: FunctionItem,
+): Fix | undefined {
+  const { before: old, after: now } = file;
+  if (!old || !now || after.macro !== undefined) return undefined;
+  const { name } = after;
+  const fresh = `${name}_hotpatch`;
+  const oldText = old.text.slice(before.start, before.end);
+  const calls = usesOf(facts, name, file.path)
+    .uses.filter(({ kind, inPatch }) => kind === "call" && inPatch)
+    .filter(({ file: caller, line }) => caller !== file.path || line < after.line || line > after.endLine);
+  const edits: Edit[] = [
+    { ...now.lines.place(file.path, after.start, after.start), text: `${oldText}\n\n` },
+    { ...now.lines.place(file.path, after.nameStart, after.nameEnd), text: fresh },
+    ...calls.map((call) => ({ ...placeOfUse(call, name), text: fresh })),
+  ];
+  for (const declared of changes.changes) {
+    const { before: was, after: is } = declared;
+    if (declared.name !== name || was?.kind !== "prototype" || is?.kind !== "prototype") continue;
+    const holder = changes.files.find(({ path }) => path === declared.file);
+    if (!holder?.before || !holder.after) return undefined;
+    const kept = holder.before.text.slice(was.start, was.end);
+    edits.push(
+      { ...holder.after.lines.place(declared.file, is.start, is.start), text: `${kept}\n` },
+      { ...holder.after.lines.place(declared.file, is.nameStart, is.nameEnd), text: fresh },
+    );
+  }
+  return { title: `Keep '${name}' and call the new one '${fresh}'`, edits };
+}
