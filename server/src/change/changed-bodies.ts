@@ -66,11 +66,16 @@ function withHelpers(
   return bodyOf(from.file, from.item).calls.flatMap((call) => {
     const helper =
       within.length > MAX_DEPTH || within.includes(call.name) ? undefined : helpers.get(call.name);
-    if (!helper || (helper.item.isStatic && helper.file.path !== from.file.path)) return [call];
+    if (!helper || !isSeenFrom(from.file, helper)) return [call];
     const inner = withHelpers(helper, helpers, [...within, call.name]);
     const { start, end } = call;
     return [call, ...inner.map((one) => ({ ...one, start, end, leaves: one.leaves || call.leaves }))];
   });
+}
+
+/** What is static in a `.c` file is that file's own. */
+function isSeenFrom(file: SourceFile, helper: Helper): boolean {
+  return !helper.item.isStatic || helper.file.path === file.path || helper.file.path.endsWith(".h");
 }
 
 const MAX_DEPTH = 4;

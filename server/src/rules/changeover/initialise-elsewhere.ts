@@ -2,6 +2,7 @@ import { bodyOf, lastName, placeOfCall } from "../../change/body-calls.js";
 import type { ChangeSet } from "../../change/change-set.js";
 import { type ChangedBody, callsAfter, changedBodies } from "../../change/changed-bodies.js";
 import type { FunctionItem, SourceFile } from "../../change/item.js";
+import { mentions } from "../../change/tokens.js";
 import type { SourceRule } from "../inspection.js";
 
 /** @see docs/rules/initialise-elsewhere.md */
@@ -25,9 +26,9 @@ export const initialiseElsewhere: SourceRule = {
     for (const setter of own) {
       for (const setup of setupsIn(setter)) {
         const { member, how } = setup;
-        if (told.has(member) || ofPatch.has(member) || isSetUpBefore(changes, member, how)) continue;
+        if (told.has(member) || ofPatch.has(member)) continue;
         const user = bodies.find((body) => body !== setter && usesNewly(body, setter, member));
-        if (!user) continue;
+        if (!user || isSetUpBefore(changes, member, how)) continue;
         told.add(member);
         const at = firstUse(user, member);
         yield {
@@ -94,10 +95,11 @@ function isSetUpBefore(changes: ChangeSet, member: string, how: string): boolean
 
 /** Whether the new code of a function reads the member, which the old one does not name, and not in the same call as it is set up. */
 function usesNewly(user: ChangedBody, setter: ChangedBody, member: string): boolean {
-  const { before } = user.change;
-  if (!before || !user.change.after || callsAfter(user, setter.name) || callsAfter(setter, user.name))
-    return false;
-  return firstUse(user, member) !== undefined && !` ${before.body} `.includes(` ${member} `);
+  const { before, after } = user.change;
+  if (!before || !after || mentions(before.body, member) || !mentions(after.body, member)) return false;
+  return (
+    !callsAfter(user, setter.name) && !callsAfter(setter, user.name) && firstUse(user, member) !== undefined
+  );
 }
 
 function firstUse(user: ChangedBody, member: string) {

@@ -194,8 +194,9 @@ function callersOutside(name: string, facts: TreeFacts): string[] {
 }
 
 function listed(names: readonly string[]): string {
-  const shown = names.slice(0, 3).map((name) => `'${name}'`);
-  return names.length > 3 ? `${shown.join(", ")} and ${names.length - 3} more` : shown.join(" and ");
+  const quoted = names.map((name) => `'${name}'`);
+  if (quoted.length > 3) return `${quoted.slice(0, 3).join(", ")} and ${quoted.length - 3} more`;
+  return quoted.length < 2 ? quoted.join("") : `${quoted.slice(0, -1).join(", ")} and ${quoted.at(-1)}`;
 }
 
 function added(one: Locking, lock: LockOperation, changes: ChangeSet): Judged {
