@@ -203,7 +203,7 @@ function added(one: Locking, lock: LockOperation, changes: ChangeSet): Judged {
   const { name } = one.body;
   const at = placeIn(one, lock);
   const cause = `added ${lock.key}`;
-  const isNew = isOfThePatch(lock, changes);
+  const isNew = isOfThePatch(lock, changes) || isNewLocal(one, lock);
   const atomics = lostAtomics(one);
   const message = `'${name}' now takes ${shownLock(lock)}, which tasks that still run the old '${name}' do not`;
   if (isNew)
@@ -337,6 +337,15 @@ function isOfThePatch({ lock, key }: LockOperation, changes: ChangeSet): boolean
       (member) => member.name === name && !old.some((other) => other.name === member.name),
     );
   });
+}
+
+/** Whether it is a static lock within the function, which the old one has not. */
+function isNewLocal({ body }: Locking, { key }: LockOperation): boolean {
+  const defines = (calls: readonly BodyCall[]) =>
+    calls.some(
+      ({ name, arguments: [defined] }) => /^DEFINE_/.test(name) && defined === key.split(" ").at(-1),
+    );
+  return defines(body.after) && !defines(body.before);
 }
 
 const ATOMIC = /^(?:atomic(?:64|_long)?_(?!read|set)|(?:try_)?cmpxchg|xchg|test_and_)/;
