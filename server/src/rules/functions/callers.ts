@@ -1,5 +1,6 @@
 import type { Place } from "../../change/place.js";
 import type { TreeFacts, Use } from "../../tree/tree-facts.js";
+import { listed } from "../listed.js";
 
 /**
  * Where a changed item is used in code that may be part of the running kernel: neither definitions nor declarations, nor
@@ -36,6 +37,15 @@ export function functionsOf(uses: readonly Use[], name: string): string[] {
   return [...new Set(uses.map(({ within }) => within).filter((within) => within !== undefined))].filter(
     (within) => within !== name,
   );
+}
+
+/** How far a use reaches, in words: `3 functions of 2 files: 'a', 'b' and 'c'`. */
+export function reachInWords(uses: readonly Use[], name: string): string {
+  const functions = functionsOf(uses, name).map((one) => `'${one}'`);
+  const files = [...new Set(uses.map(({ file }) => file))];
+  const ofFiles = `${files.length} ${files.length === 1 ? "file" : "files"}`;
+  if (functions.length === 0) return `${ofFiles}: ${listed(files)}`;
+  return `${functions.length} ${functions.length === 1 ? "function" : "functions"} of ${ofFiles}: ${listed(functions)}`;
 }
 
 /** The first few uses of a name, to show beside a finding. */

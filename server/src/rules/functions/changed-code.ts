@@ -17,8 +17,3 @@ export function hasChangedCode(
 export function hasOtherTypes(before: FunctionItem, after: FunctionItem): boolean {
   return before.returns !== after.returns || before.parameters.join(",") !== after.parameters.join(",");
 }
-
-/** Whether the configuration may hold the function on both sides. */
-export function isKept({ before, after }: ItemChange<FunctionItem>): boolean {
-  return before?.kept !== "no" && after?.kept !== "no";
-}

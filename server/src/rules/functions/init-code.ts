@@ -1,6 +1,7 @@
 import type { ItemChange } from "../../change/change-set.js";
 import type { DataItem, FunctionItem } from "../../change/item.js";
 import { functionHeading } from "../../change/outline.js";
+import type { Place } from "../../change/place.js";
 import { changesOf } from "../../change/sides.js";
 import type { UnitBuild, Use } from "../../tree/tree-facts.js";
 import type { Inspection, SourceFinding, SourceRule } from "../inspection.js";
@@ -18,7 +19,7 @@ export const initCode: SourceRule = {
   summary: "code or data in an .init section changed",
   why: "It ran at boot or at module load and its memory was given back: redirecting it changes nothing, and its address may hold other things now.",
   remedy: "Repair the live state it set up from a pre-patch or post-patch callback.",
-  sources: ["include/linux/init.h", "Documentation/livepatch/callbacks.rst, 1. Motivation"],
+  sources: ["include/linux/init.h", "Documentation/livepatch/callbacks.rst, 4. Use cases"],
   *check(inspection) {
     const found = [...annotated(inspection)];
     const changed = found.filter(({ isNew }) => !isNew);
@@ -106,10 +107,15 @@ function* withoutAnnotation({ file, facts }: Inspection): Generator<SourceFindin
       return heading !== undefined && initAnnotation(wordsOfHead(heading.text), config)?.fate === "freed";
     };
     const uses = onlyUsedBy(facts, source, name, isInitial);
-    if (!uses) continue;
+    if (!uses) {
+      const initial = after.isInline ? facts.uses(name).places.filter(isInitial) : [];
+      if (initial.length > 0) yield partlyInitial(name, place, initial);
+      continue;
+    }
     const macro = uses.find(({ within }) => within === undefined)?.argumentOf;
     const callers = functionsOf(uses, name);
-    const isInlined = after.isStatic && uses.length === 1 && !after.annotations.includes("noinline");
+    const isInlined =
+      after.isStatic && (after.isInline || uses.length === 1) && !after.annotations.includes("noinline");
     const isModule = facts.build(file.path).into === "module";
     yield {
       at: place,
@@ -123,4 +129,17 @@ function* withoutAnnotation({ file, facts }: Inspection): Generator<SourceFindin
       related: shownUses(uses, name),
     };
   }
+}
+
+function partlyInitial(name: string, place: Place, uses: readonly Use[]): SourceFinding {
+  const functions = listed(functionsOf(uses, name).map((one) => `'${one}'`));
+  return {
+    at: place,
+    symbol: name,
+    severity: "info",
+    message: `'${name}' is also compiled into ${functions}, which has run and stays as it was`,
+    why: "Code that ran while the kernel booted or the module was loaded did what the old text says.",
+    remedy: "Nothing to do, unless what it set up must be repaired.",
+    related: shownUses(uses, name),
+  };
 }

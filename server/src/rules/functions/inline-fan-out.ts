@@ -1,7 +1,6 @@
 import { changesOf } from "../../change/sides.js";
 import type { SourceRule } from "../inspection.js";
-import { listed } from "../listed.js";
-import { functionsOf, shownUses, usesOf } from "./callers.js";
+import { reachInWords, shownUses, usesOf } from "./callers.js";
 import { hasChangedCode } from "./changed-code.js";
 
 /** @see docs/rules/inline-fan-out.md */
@@ -21,13 +20,11 @@ export const inlineFanOut: SourceRule = {
       if (!after.isInline && !(isHeader && after.isStatic)) continue;
       const { uses, areAll } = usesOf(facts, name, file.path);
       if (uses.length === 0) continue;
-      const functions = functionsOf(uses, name);
-      const files = new Set(uses.map((use) => use.file));
       const atLeast = areAll ? "" : "at least ";
       yield {
         at: place,
         symbol: name,
-        message: `'${name}' is compiled into ${atLeast}${functions.length} ${functions.length === 1 ? "function" : "functions"} of ${files.size} ${files.size === 1 ? "file" : "files"}: ${listed(functions.map((one) => `'${one}'`))}`,
+        message: `'${name}' is compiled into ${atLeast}${reachInWords(uses, name)}`,
         related: shownUses(uses, name),
       };
     }

@@ -1,7 +1,6 @@
 import { changesOf } from "../../change/sides.js";
 import type { SourceRule } from "../inspection.js";
-import { listed } from "../listed.js";
-import { functionsOf, shownUses, usesOf } from "./callers.js";
+import { reachInWords, shownUses, usesOf } from "./callers.js";
 
 /** @see docs/rules/macro-fan-out.md */
 export const macroFanOut: SourceRule = {
@@ -18,13 +17,11 @@ export const macroFanOut: SourceRule = {
       if (before.body === after.body && before.parameters?.join() === after.parameters?.join()) continue;
       const { uses, areAll } = usesOf(facts, name, file.path);
       if (uses.length === 0) continue;
-      const files = [...new Set(uses.map((use) => use.file))];
-      const functions = functionsOf(uses, name);
       const atLeast = areAll ? "" : "at least ";
       yield {
         at: place,
         symbol: name,
-        message: `'${name}' is used in ${atLeast}${uses.length} ${uses.length === 1 ? "place" : "places"} of ${files.length} ${files.length === 1 ? "file" : "files"}: ${listed(functions.length > 0 ? functions.map((one) => `'${one}'`) : files)}`,
+        message: `'${name}' is used in ${atLeast}${reachInWords(uses, name)}`,
         related: shownUses(uses, name),
       };
     }

@@ -17,7 +17,7 @@ export const probePath: SourceRule = {
   remedy:
     "Walk the live objects in a post-patch callback and bring them up to date, or bind or mount them anew.",
   sources: [
-    "Documentation/livepatch/callbacks.rst, 1. Motivation",
+    "Documentation/livepatch/callbacks.rst, 4. Use cases",
     "Documentation/driver-api/driver-model/driver.rst",
   ],
   *check({ file, facts }) {

@@ -1,8 +1,7 @@
-import type { ItemChange } from "../../change/change-set.js";
 import type { FunctionItem } from "../../change/item.js";
 import { changesOf } from "../../change/sides.js";
 import type { TreeFacts, Use } from "../../tree/tree-facts.js";
-import type { Edit, Fix, Inspection, SourceFinding, SourceRule } from "../inspection.js";
+import type { Edit, Fix, Inspection, SourceRule } from "../inspection.js";
 import { listed } from "../listed.js";
 import type { Severity } from "../rule.js";
 import { initAnnotation } from "./annotations.js";
@@ -20,83 +19,68 @@ export const prototypeChanged: SourceRule = {
     "Leave the function as it is, and give the new parameters to a new function that only patched code calls.",
   sources: ["Documentation/livepatch/livepatch.rst, 7. Limitations"],
   *check(inspection) {
-    for (const change of changesOf(inspection.file, "function")) {
-      const { before, after } = change;
+    const { file, facts } = inspection;
+    for (const { before, after, name, place } of changesOf(file, "function")) {
       if (!before || !after || after.kept === "no" || !hasOtherTypes(before, after)) continue;
-      // Inlined, or run and gone: the business of other rules.
-      if (after.isInline || initAnnotation(before.annotations, inspection.facts.tree.config)) continue;
-      yield* judge(inspection, change, before, after);
+      if (initAnnotation(before.annotations, facts.tree.config)) continue;
+      const { severity, words, uses } = weigh(facts, before, after);
+      const fix = severity === "info" ? undefined : newFunction(inspection, before, after);
+      yield {
+        at: place,
+        symbol: name,
+        severity,
+        message: `the patch changes ${difference(before, after)} of '${name}', ${words}`,
+        related: shownUses(uses, name),
+        ...(fix && { fixes: [fix] }),
+      };
     }
   },
 };
 
-function* judge(
-  inspection: Inspection,
-  change: ItemChange<FunctionItem>,
-  before: FunctionItem,
-  after: FunctionItem,
-): Generator<SourceFinding> {
-  const { facts } = inspection;
-  const { name, place } = change;
-  const found = (severity: Severity, message: string, uses: readonly Use[] = []): SourceFinding => {
-    const fix = severity === "info" ? undefined : newFunction(inspection, before, after);
+interface Weighed {
+  readonly severity: Severity;
+  /** Completes `the patch changes the parameters of 'f', …`. */
+  readonly words: string;
+  readonly uses: readonly Use[];
+}
+
+/** Who calls a function with another prototype. */
+function weigh(facts: TreeFacts, before: FunctionItem, after: FunctionItem): Weighed {
+  const { name, file } = after;
+  if (after.macro?.includes("SYSCALL_DEFINE"))
+    return { severity: "unsafe", words: "which programs keep calling as before", uses: [] };
+  if (after.isInline) return { severity: "info", words: "which is part of its callers", uses: [] };
+  const { uses, areAll } = usesOf(facts, name, file);
+  const exporter = exporterOf(facts, name, uses);
+  if (onlyQualified(before, after))
+    return exporter === undefined
+      ? { severity: "info", words: "but only in qualifiers: it is called as before", uses: [] }
+      : {
+          severity: "needs-review",
+          words: `which ${exporter} exports: the checksum of the export may change`,
+          uses: [],
+        };
+  const calls = uses.filter(({ kind, inPatch }) => kind === "call" && !inPatch);
+  if (exporter !== undefined)
+    return { severity: "unsafe", words: `which ${exporter} exports: modules call the old one`, uses: calls };
+  const stored = uses.filter(({ kind }) => kind === "address");
+  if (stored.length > 0)
     return {
-      at: place,
-      symbol: name,
-      severity,
-      message,
-      related: shownUses(uses, name),
-      ...(fix && { fixes: [fix] }),
+      severity: "unsafe",
+      words: "whose address is taken: it is called through a pointer of the old type",
+      uses: stored,
     };
-  };
-  const what = difference(before, after);
-  if (after.macro?.includes("SYSCALL_DEFINE")) {
-    yield { at: place, symbol: name, message: `${what} of a system call: programs keep calling the old one` };
-    return;
-  }
-  const isSame = onlyQualified(before, after);
-  const { uses, areAll } = usesOf(facts, name, change.file);
-  const exported = exportOf(facts, name, uses);
-  const stored = uses.filter(
-    ({ kind, argumentOf }) => kind === "address" && !(argumentOf !== undefined && EXPORT.test(argumentOf)),
-  );
-  const outside = uses.filter(({ kind, inPatch }) => kind === "call" && !inPatch);
+  if (calls.length > 0)
+    return { severity: "unsafe", words: `which ${callersIn(calls, name)} outside of the patch`, uses: calls };
   const unread = uses.filter(({ kind, inPatch }) => kind === "unread" && !inPatch);
-  if (isSame) {
-    if (exported)
-      yield found(
-        "needs-review",
-        `${what} of '${name}', which ${exported} exports: the checksum of the export may change`,
-      );
-  } else if (exported)
-    yield found(
-      "unsafe",
-      `${what} of '${name}', which ${exported} exports: modules call the old one`,
-      outside,
-    );
-  else if (stored.length > 0)
-    yield found(
-      "unsafe",
-      `${what} of '${name}', whose address is taken: it is called through a pointer of the old type`,
-      stored,
-    );
-  else if (outside.length > 0)
-    yield found(
-      "unsafe",
-      `${what} of '${name}', which ${callersIn(outside, name)} outside of the patch`,
-      outside,
-    );
-  else if (unread.length > 0 || !areAll)
-    yield found(
-      "needs-review",
-      `${what} of '${name}', and not all of its callers could be looked at`,
-      unread,
-    );
+  if (unread.length > 0 || !areAll)
+    return { severity: "needs-review", words: "and not all of its callers could be looked at", uses: unread };
+  return { severity: "info", words: "but all of its callers are in the patch", uses: [] };
 }
 
 const EXPORT = /^EXPORT_/;
 
-function exportOf(facts: TreeFacts, name: string, uses: readonly Use[]): string | undefined {
+function exporterOf(facts: TreeFacts, name: string, uses: readonly Use[]): string | undefined {
   const exported = facts.exported(name);
   if (exported) return exported.module;
   const use = uses.find(({ argumentOf }) => argumentOf !== undefined && EXPORT.test(argumentOf));
@@ -115,7 +99,7 @@ function difference(before: FunctionItem, after: FunctionItem): string {
   const result =
     before.returns === after.returns ? [] : [`the result (${before.returns} is now ${after.returns})`];
   const parameters = before.parameters.join() === after.parameters.join() ? [] : ["the parameters"];
-  return `the patch changes ${[...parameters, ...result].join(" and ")}`;
+  return [...parameters, ...result].join(" and ");
 }
 
 /** Whether only `const` and the like differ: values are passed as before. */
