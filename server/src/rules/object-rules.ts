@@ -126,14 +126,6 @@ export const objectRules: readonly Rule[] = [
     remedy: "Leave the annotation as it was.",
   },
   {
-    id: "escaping-pointer",
-    severity: "needs-review",
-    witnesses: ["source", "object"],
-    summary: "the address of new code or data may be stored in a live object",
-    why: "A timer, a work item, a list or a table would keep pointing into the patch module after it is gone.",
-    remedy: "Cancel it in a post-unpatch callback, or never unload the patch.",
-  },
-  {
     id: "symbol-version-changed",
     severity: "unsafe",
     witnesses: ["object"],
