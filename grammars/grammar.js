@@ -63,6 +63,7 @@ export default grammar(C, {
     $._macro_word_body,
     $._macro_function_name,
     $._macro_declaration_name,
+    $._macro_bare_name,
     $._macro_field_name,
     $._macro_group_name,
     $._macro_element_name,
@@ -137,6 +138,21 @@ export default grammar(C, {
 
     preproc_call: ($) =>
       seq(field("directive", $.preproc_directive), field("argument", repeat($.preproc_arg)), $._pp_newline),
+
+    // #if defined(X) ? X == 1 : defined(Y)
+    _preproc_expression: ($, original) =>
+      choice(original, alias($.preproc_conditional_expression, $.conditional_expression)),
+    preproc_conditional_expression: ($) =>
+      prec.right(
+        PREC.CONDITIONAL,
+        seq(
+          field("condition", $._preproc_expression),
+          "?",
+          field("consequence", $._preproc_expression),
+          ":",
+          field("alternative", $._preproc_expression),
+        ),
+      ),
 
     preproc_argument_list: ($) =>
       seq("(", commaSep(choice($._preproc_expression, $.string_literal, $.system_lib_string)), ")"),
@@ -411,8 +427,18 @@ export default grammar(C, {
         field("body", $.compound_statement),
       ),
 
-    // static DEFINE_MUTEX(lock); DEFINE_PER_CPU(int, n) = 1; DECLARE_WORK(…);
+    // static DEFINE_MUTEX(lock); DEFINE_PER_CPU(int, n) = 1; DECLARE_WORK(…); and, with all of a function in the
+    // macro, static DEF_SCSI_QCMD(queuecommand)
     macro_declaration: ($) =>
+      choice(
+        $._macro_declaration,
+        seq(
+          $._modifiers,
+          field("name", alias($._macro_bare_name, $.identifier)),
+          field("arguments", $.argument_list),
+        ),
+      ),
+    _macro_declaration: ($) =>
       seq(
         optional($._modifiers),
         commaSep1(
@@ -442,8 +468,18 @@ export default grammar(C, {
         "MACHINE_END",
       ),
 
-    // Rows of a table in a file that is included in the midst of it.
-    initializer_fragment: ($) => seq(alias($.argument_initializer_list, $.initializer_list), ","),
+    // Rows of a table in a file that is included in the midst of it: `{ … },` `UNUSUAL_DEV(…),` `__NR_acct,` `0x10,`
+    initializer_fragment: ($) =>
+      seq(
+        choice(
+          alias($.argument_initializer_list, $.initializer_list),
+          $.identifier,
+          $.number_literal,
+          $.string_literal,
+          $.call_expression,
+        ),
+        ",",
+      ),
 
     // A macro call that needs no semicolon, and one that takes the statement after it as its body.
     macro_statement: ($) =>
@@ -798,6 +834,13 @@ export default grammar(C, {
         "}",
       ),
     _initializer_item: ($) => choice($.initializer_pair, $.expression, $.initializer_list),
+    // Beside C's: ROW(1) = { … }, and GNU's older [1] "text"
+    initializer_pair: ($, original) =>
+      choice(
+        original,
+        seq(field("designator", $.call_expression), "=", field("value", $.initializer_list)),
+        seq(field("designator", $.subscript_designator), field("value", choice($.expression, $.initializer_list))),
+      ),
     _initializer_directive: ($) =>
       choice(
         alias($.preproc_if_in_initializer_list, $.preproc_if),

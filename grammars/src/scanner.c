@@ -21,7 +21,7 @@ enum TokenType {
   ANNOTATION_BEHIND, ANNOTATION_CALL_BEHIND,
   ANNOTATION_TAG, ANNOTATION_CALL_TAG,
   MACRO_STATEMENT, MACRO_BODY, MACRO_WORD, MACRO_WORD_BODY,
-  MACRO_FUNCTION, MACRO_DECLARATION, MACRO_FIELD, MACRO_GROUP, MACRO_ELEMENT,
+  MACRO_FUNCTION, MACRO_DECLARATION, MACRO_BARE, MACRO_FIELD, MACRO_GROUP, MACRO_ELEMENT,
   TYPE_WORD, TYPE_MACRO,
   STRING_WORD, STRING_CALL, STRING_CALL_BEHIND, IN_STRING,
   ERROR_SENTINEL,
@@ -500,7 +500,14 @@ static Branches judge_branches(TSLexer *lexer, bool list) {
       case ')': if (--round < 0) bad = true; now = L_PAREN; break;
       case '[': if (start && !list) bad = true; square++; break;
       case ']': if (--square < 0) bad = true; break;
-      case '{': curly++; break;
+      case '{':
+        // elements of an initialiser where a block would stand
+        if (start && !list) {
+          int32_t element = skip_gap(lexer).next;
+          if (element == '[' || element == '.') bad = true;
+        }
+        curly++;
+        break;
       case '}': if (--curly < 0) bad = true; now = L_BRACE; break;
       case ';': now = L_SEMICOLON; if (list && !curly && !round) bad = true; break;
       case ':': now = L_COLON; break;
@@ -653,14 +660,22 @@ static bool scan_directive(Scanner *s, TSLexer *lexer, const bool *valid) {
   }
 }
 
-// A macro of the assembler in a header, from `.macro name` to `.endm`: kept as text.
-static bool scan_assembler(TSLexer *lexer) {
+// Lines of the assembler in a header, kept as text: a macro from `.macro name` to `.endm`; and where only an item may
+// stand, which no '.' begins, `.set NAME,1`.
+static bool scan_assembler(TSLexer *lexer, bool item) {
   Word w;
   next(lexer);
   read_word(lexer, &w);
-  if (strcmp(w.text, "macro") != 0 || !is_blank(lexer->lookahead)) return false;
+  if (w.length == 0 || !is_blank(lexer->lookahead)) return false;
   while (is_blank(lexer->lookahead)) next(lexer);
   if (!is_word_start(lexer->lookahead)) return false;
+  if (strcmp(w.text, "macro") != 0) {
+    if (!item) return false;
+    while (!lexer->eof(lexer) && lexer->lookahead != '\n') next(lexer);
+    lexer->mark_end(lexer);
+    lexer->result_symbol = PP_SKIPPED;
+    return true;
+  }
   for (bool line_start = false; !lexer->eof(lexer);) {
     int32_t c = lexer->lookahead;
     next(lexer);
@@ -917,6 +932,9 @@ static bool scan_name(TSLexer *lexer, const bool *valid, bool newline_before, un
         if (statement && gap.newline && leads_to_known_macro(lexer, g)) return accept(lexer, MACRO_WORD);
         // STATIC noinline int, STATIC UNUSED int
         if (g.class & C_TYPE) return accept(lexer, ANNOTATION_BEFORE);
+        // __section_data u32 __name[16]
+        if (looks_type(&f.word, f.class) && !(g.class & (C_RESERVED | C_ANNOTATION | C_ANNOTATION_CALL))
+            && (g.after == '[' || g.after == '=' || g.after == ';')) return accept(lexer, ANNOTATION_BEFORE);
         // STATIC foo_t name, STATIC const foo_t *
         if (!(g.class & C_RESERVED) && !looks_annotation(&g.word, g.class) && !telling) return accept(lexer, ANNOTATION_BEFORE);
         if (!(g.class & C_RESERVED) && (is_word_start(g.after) || g.after == '*')) return accept(lexer, ANNOTATION_BEFORE);
@@ -945,6 +963,8 @@ static bool scan_name(TSLexer *lexer, const bool *valid, bool newline_before, un
       if (f.class & C_CONTROL) return accept(lexer, MACRO_WORD);
       if (is_upper(&f.word) && (f.after == '(' || is_word_start(f.after))) return accept(lexer, MACRO_WORD);
       if (f.after == '(' && in_arguments && is_dunder(&f.word)) return accept(lexer, MACRO_WORD);
+      // CRITBEGIN on a line, foo(x) or a->b = 1 on the next, as far to the right
+      if (upper && column > 0 && gap.column == column && (f.after == '(' || f.after == '-' || f.after == '.')) return accept(lexer, MACRO_WORD);
     }
     if (valid[MACRO_ELEMENT] && (gap.newline || (upper && is_upper(&f.word))) && (name_follows || (f.class & C_KEYWORD))) return accept(lexer, MACRO_ELEMENT);
     return false;
@@ -1041,7 +1061,11 @@ static bool scan_name(TSLexer *lexer, const bool *valid, bool newline_before, un
     if (is_declaring(&name, class) && (annotation_follows || (word && looks_annotation(&f.word, f.class) && !gap.newline)))
       return accept(lexer, MACRO_DECLARATION);
     if (annotation_follows && f.after == '=') return accept(lexer, MACRO_DECLARATION);
-    if (word && gap.newline && annotation_follows) return accept(lexer, MACRO_FUNCTION);
+    if (gap.newline && annotation_follows && leads_to_body(lexer, f.after)) return accept(lexer, MACRO_FUNCTION);
+    // The next item begins on a line of its own.
+    if (c == 0) return accept(lexer, MACRO_BARE);
+    if (gap.newline && gap.column == 0 && (annotation_follows || (f.class & (C_TYPE | C_QUALIFIER | C_STATEMENT))))
+      return accept(lexer, MACRO_BARE);
     if ((word || c == '*') && valid[TYPE_MACRO] && !annotation_follows) return accept(lexer, TYPE_MACRO);
     return false;
   }
@@ -1169,7 +1193,7 @@ bool tree_sitter_kernel_c_external_scanner_scan(void *payload, TSLexer *lexer, c
   int32_t c = lexer->lookahead;
   // A '#' that does not begin its line is a character in a string or an operator of the preprocessor.
   if (c == '#') return (newline || (!continued && lexer->get_column(lexer) == column)) && scan_directive(s, lexer, valid);
-  if (c == '.' && newline && valid[PP_SKIPPED]) return scan_assembler(lexer);
+  if (c == '.' && newline && valid[PP_SKIPPED]) return scan_assembler(lexer, valid[PP_IF] && !valid[PP_IF_LIST] && !recovering);
   if (recovering || !is_word_start(c)) return false;
   return scan_name(lexer, valid, newline, column);
 }
