@@ -244,9 +244,18 @@ export default grammar(C, {
         repeat1($.declaration),
         field("body", $.compound_statement),
       ),
-    parenthesized_declarator: ($) => parenthesized($._declarator),
-    parenthesized_field_declarator: ($) => parenthesized($._field_declarator),
-    parenthesized_type_declarator: ($) => parenthesized($._type_declarator),
+    // int (__rcu *handler)(void)
+    parenthesized_declarator: ($) => parenthesized($, $._declarator, $.pointer_declarator),
+    parenthesized_field_declarator: ($) => parenthesized(
+        $,
+        $._field_declarator,
+        alias($.pointer_field_declarator, $.pointer_declarator),
+      ),
+    parenthesized_type_declarator: ($) => parenthesized(
+        $,
+        $._type_declarator,
+        alias($.pointer_type_declarator, $.pointer_declarator),
+      ),
     abstract_parenthesized_declarator: ($) => prec(1, seq("(", $._abstract_declarator, ")")),
 
     // `(f(x)) - 1` is no cast to a function.
@@ -324,11 +333,16 @@ export default grammar(C, {
       seq(
         optional("__extension__"),
         "typedef",
-        $._type_definition_type,
-        $._type_definition_declarators,
-        repeat($._behind),
+        choice(
+          seq($._type_definition_type, $._type_definition_declarators, repeat($._behind)),
+          field("type", alias($.declaring_macro, $.type_macro)),
+        ),
         ";",
       ),
+
+    // typedef DECLARE_BITMAP(name, n);
+    declaring_macro: ($) =>
+      seq(field("name", alias($._macro_declaration_name, $.identifier)), field("arguments", $.argument_list)),
 
     _type_definition_declarators: ($) =>
       seq(
@@ -415,7 +429,7 @@ export default grammar(C, {
 
     _top_level_item: ($, original) =>
       choice(original, ...macroItems($), $.machine_definition, $.initializer_fragment),
-    _block_item: ($, original) => choice(original, ...macroItems($)),
+    _block_item: ($, original) => choice(original, ...macroItems($), $.machine_definition),
 
     // SYSCALL_DEFINE3(open, …) { … }, BPF_CALL_2(…) { … }
     macro_function_definition: ($) =>
@@ -576,6 +590,23 @@ export default grammar(C, {
         ),
       ),
 
+    // if time_after(a, b) …
+    if_statement: ($, original) =>
+      choice(
+        original,
+        prec.right(
+          seq(
+            "if",
+            field("condition", alias($.macro_call, $.call_expression)),
+            field("consequence", $.statement),
+            optional(field("alternative", $.else_clause)),
+          ),
+        ),
+      ),
+
+    // __attribute__((fallthrough));
+    attributed_statement: ($, original) => choice(original, prec(-1, seq($.attribute_specifier, ";"))),
+
     goto_statement: ($, original) =>
       choice(original, seq("goto", field("target", $.pointer_expression), ";")),
 
@@ -646,6 +677,8 @@ export default grammar(C, {
         $.assignment_argument,
         $.field_designator,
         $.asm_operand_argument,
+        $.asm_instruction_argument,
+        $.range_argument,
         alias($.argument_pair, $.initializer_pair),
         "struct",
         "union",
@@ -739,14 +772,23 @@ export default grammar(C, {
       seq(field("operator", choice("=", "+=", "-=", "|=", "&=", "^=")), field("right", $.expression)),
     // LOAD(%0, %1) within an asm template
     asm_operand_argument: (_) => /%[a-zA-Z]?([0-9]+|\[[a-zA-Z0-9_]+\])/,
+    // fxsave %[fx]
+    asm_instruction_argument: ($) =>
+      seq($.identifier, alias(/%\[[a-zA-Z0-9_]+\]/, $.asm_operand_argument), optional(seq(";", $.identifier))),
+    // GETBITSTR(x, 10:10), build_mmio_read(readb, "b", :"memory")
+    range_argument: ($) => seq(optional($.expression), ":", $.expression),
     argument_pair: ($) =>
-      seq(
-        field(
-          "designator",
-          repeat1(choice($.subscript_designator, $.field_designator, $.subscript_range_designator)),
+      choice(
+        seq(
+          field(
+            "designator",
+            repeat1(choice($.subscript_designator, $.field_designator, $.subscript_range_designator)),
+          ),
+          "=",
+          field("value", choice($.expression, $.initializer_list)),
         ),
-        "=",
-        field("value", choice($.expression, $.initializer_list)),
+        // [p] "=a" (p)
+        seq(field("designator", $.subscript_designator), field("value", $.expression)),
       ),
     operator_argument: (_) =>
       choice(
@@ -791,7 +833,12 @@ export default grammar(C, {
     concatenated_string: ($) =>
       prec.right(
         seq(
-          choice(seq($._string_pieces, $.string_literal), seq($.string_literal, $._string_rest)),
+          choice(
+            seq($._string_pieces, $.string_literal),
+            seq($.string_literal, $._string_rest),
+            // KERN_ERR pr_fmt("…")
+            seq(alias($._string_word, $.identifier), alias($.string_call_behind, $.call_expression)),
+          ),
           repeat($._string_rest),
         ),
       ),
@@ -942,12 +989,14 @@ function without(original, names) {
 }
 
 /**
- * (declarator)
+ * (declarator), and (__rcu *declarator)
  *
+ * @param {GrammarSymbols<string>} $
  * @param {Rule} declarator
+ * @param {Rule} pointer
  */
-function parenthesized(declarator) {
-  return prec.dynamic(C.PREC.PAREN_DECLARATOR, seq("(", declarator, ")"));
+function parenthesized($, declarator, pointer) {
+  return prec.dynamic(C.PREC.PAREN_DECLARATOR, seq("(", choice(declarator, seq($._before, pointer)), ")"));
 }
 
 /**
@@ -966,8 +1015,18 @@ function asmOperand($) {
       field("value", choice($.expression, $.comma_expression)),
       ")",
     ),
+    // "r" cpu_to_le32(x): the macro brings the parentheses
+    seq(
+      optional(seq("[", field("symbol", $.identifier), "]")),
+      field("constraint", $.string_literal),
+      field("value", alias($.string_call_behind, $.call_expression)),
+    ),
     $.identifier,
-    alias($.macro_call, $.call_expression),
+    // CC_OUT(c) (carry)
+    seq(
+      alias($.macro_call, $.call_expression),
+      optional(seq("(", field("value", choice($.expression, $.comma_expression)), ")")),
+    ),
   );
 }
 

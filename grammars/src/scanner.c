@@ -298,13 +298,14 @@ static enum Directive skip_branch(TSLexer *lexer, bool to_endif, bool mark) {
 
 typedef struct {
   bool newline;    // a line ended on the way
+  bool directive;  // and a #define, #undef or the like was a line on the way
   unsigned column; // of the head, if so
   int32_t next;    // the character the gap ends at, 0 at the end of the file
 } Gap;
 
 // Skips white space, comments and directives; of a conditional on the way the first branch is read.
 static Gap skip_gap(TSLexer *lexer) {
-  Gap gap = {false, 0, 0};
+  Gap gap = {false, false, 0, 0};
   Word w;
   bool line_start = false;
   for (;;) {
@@ -316,6 +317,7 @@ static Gap skip_gap(TSLexer *lexer) {
     else if (c == '#' && line_start) {
       enum Directive d = read_directive(lexer, &w);
       if (d >= D_ELSE && d <= D_ELIFNDEF) skip_branch(lexer, true, false);
+      if (d == D_DEFINE || d == D_INCLUDE || d == D_OTHER) gap.directive = true;
       skip_line(lexer);
     } else if (c == '/' && skip_comment(lexer, &gap.newline)) {
       continue;
@@ -401,6 +403,7 @@ static Branches judge_branches(TSLexer *lexer, bool list) {
   bool bad = false;          // the branch at hand is not whole
   bool brace_end = false, paren_end = false;
   unsigned nested = 0;
+  int32_t mark = 0;          // the last character that is no part of a word, a number or a string
   Word w;
   for (;;) {
     bool end = lexer->eof(lexer);
@@ -464,6 +467,7 @@ static Branches judge_branches(TSLexer *lexer, bool list) {
       continue;
     }
     if (first_branch) result.code = true;
+    if (c == '"' || c == '\'' || is_word_part(c)) mark = 0;
     if (c == '"' || c == '\'') {
       skip_quoted(lexer);
       last = L_OTHER; start = item_start = false;
@@ -495,6 +499,8 @@ static Branches judge_branches(TSLexer *lexer, bool list) {
     run = plain = 0;
     next(lexer);
     enum Last now = L_OTHER;
+    int32_t before = mark;
+    mark = c;
     switch (c) {
       case '(': round++; break;
       case ')': if (--round < 0) bad = true; now = L_PAREN; break;
@@ -511,7 +517,7 @@ static Branches judge_branches(TSLexer *lexer, bool list) {
       case '}': if (--curly < 0) bad = true; now = L_BRACE; break;
       case ';': now = L_SEMICOLON; if (list && !curly && !round) bad = true; break;
       case ':': now = L_COLON; break;
-      case ',': now = L_COMMA; if (start) bad = true; break;
+      case ',': now = L_COMMA; if (start || before == '=') bad = true; break;
       case '.': if (start && !list) bad = true; break;
       case '=': case '?': case '|': case '<': case '>': case '%': case '^': if (start) bad = true; break;
       case '&': if (start && lexer->lookahead == '&') bad = true; break;
@@ -751,7 +757,9 @@ static bool ends_in_string(TSLexer *lexer, int32_t c) {
   for (unsigned i = 0; i < 16; i++) {
     if (c == '"') return true;
     if (c == '(') {
-      if (!skip_parens(lexer).matched) return false;
+      Parens p = skip_parens(lexer);
+      if (!p.matched) return false;
+      if (p.first == '"') return true;
       c = skip_gap(lexer).next;
       if (c == '"' || c == ':') return true;
     }
@@ -888,6 +896,8 @@ static bool scan_name(TSLexer *lexer, const bool *valid, bool newline_before, un
 
     // A word follows.
     if ((class & C_WORD) && valid[MACRO_WORD]) return accept(lexer, MACRO_WORD);
+    // DO_ALL_FLAGS, and before the next item: #undef FLAG
+    if (statement && upper && gap.directive) return accept(lexer, MACRO_WORD);
     Follower f = read_follower(lexer);
     bool type_follows = f.class & C_TYPE, name_follows = !(f.class & C_RESERVED);
 
@@ -920,6 +930,8 @@ static bool scan_name(TSLexer *lexer, const bool *valid, bool newline_before, un
     if (valid[TYPE_WORD] && !statement && name_follows) return accept(lexer, TYPE_WORD);
     if (valid[ANNOTATION_BEFORE]) {
       if (known) return accept(lexer, ANNOTATION_BEFORE);
+      // (FORCE foo_t)x
+      if ((upper || dunder) && f.after == ')' && looks_type(&f.word, f.class) && !in_arguments) return accept(lexer, ANNOTATION_BEFORE);
       // STATIC int …: two types in a row are an annotation and a type
       if (type_follows && f.after != ';' && f.after != ',' && !(class & C_INTEGER)) return accept(lexer, ANNOTATION_BEFORE);
       if (is_word_start(f.after) && (f.class & C_ANNOTATION) && !upper && !dunder) {
@@ -932,9 +944,9 @@ static bool scan_name(TSLexer *lexer, const bool *valid, bool newline_before, un
         if (statement && gap.newline && leads_to_known_macro(lexer, g)) return accept(lexer, MACRO_WORD);
         // STATIC noinline int, STATIC UNUSED int
         if (g.class & C_TYPE) return accept(lexer, ANNOTATION_BEFORE);
-        // __section_data u32 __name[16]
+        // __section_data u32 __name[16], __attribute_const__ __u16 __swab(__u16 x)
         if (looks_type(&f.word, f.class) && !(g.class & (C_RESERVED | C_ANNOTATION | C_ANNOTATION_CALL))
-            && (g.after == '[' || g.after == '=' || g.after == ';')) return accept(lexer, ANNOTATION_BEFORE);
+            && (g.after == '[' || g.after == '=' || g.after == ';' || g.after == '(')) return accept(lexer, ANNOTATION_BEFORE);
         // STATIC foo_t name, STATIC const foo_t *
         if (!(g.class & C_RESERVED) && !looks_annotation(&g.word, g.class) && !telling) return accept(lexer, ANNOTATION_BEFORE);
         if (!(g.class & C_RESERVED) && (is_word_start(g.after) || g.after == '*')) return accept(lexer, ANNOTATION_BEFORE);
@@ -953,6 +965,8 @@ static bool scan_name(TSLexer *lexer, const bool *valid, bool newline_before, un
       if ((f.class & C_QUALIFIER) || (f.class & C_ANNOTATION)) return accept(lexer, TYPE_WORD);
       if (name_follows && (f.after == ',' || f.after == ')' || f.after == '[' || f.after == ';' || f.after == '='))
         return accept(lexer, TYPE_WORD);
+      // DEBUGGER_ONLY(acpi_status on a line, dump(int a)) on the next
+      if (name_follows && gap.newline && f.after == '(' && looks_type(&name, class)) return accept(lexer, TYPE_WORD);
       // BITFIELD_FIELD(u64 mode:1, …)
       if (name_follows && f.after == ':' && looks_type(&name, class)) return accept(lexer, TYPE_WORD);
     }
