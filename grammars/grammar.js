@@ -679,6 +679,9 @@ export default grammar(C, {
         $.asm_operand_argument,
         $.asm_instruction_argument,
         $.range_argument,
+        seq($.identifier, repeat1($.attribute_specifier)),
+        // BINF.2, to be pasted
+        seq($.identifier, alias(token.immediate(/\.[0-9]+/), $.number_literal)),
         alias($.argument_pair, $.initializer_pair),
         "struct",
         "union",
@@ -711,7 +714,8 @@ export default grammar(C, {
           repeat(choice($._declaration_modifiers, $._after)),
         ),
       ),
-    argument_type: ($) => seq($._argument_specifiers, field("declarator", optional($._abstract_declarator))),
+    argument_type: ($) =>
+      seq($._argument_specifiers, choice(field("declarator", optional($._abstract_declarator)), $.bitfield_clause)),
     argument_declaration: ($) =>
       seq(
         $._argument_specifiers,
@@ -1014,6 +1018,8 @@ function asmOperand($) {
       "(",
       field("value", choice($.expression, $.comma_expression)),
       ")",
+      // a macro that makes more operands and brings its comma
+      optional($.identifier),
     ),
     // "r" cpu_to_le32(x): the macro brings the parentheses
     seq(

@@ -136,6 +136,12 @@ static bool is_upper(const Word *w) {
   return letter && w->length > 1;
 }
 
+// SiS300Idle
+static bool has_upper(const Word *w) {
+  for (const char *p = w->text; *p; p++) if (*p >= 'A' && *p <= 'Z') return true;
+  return false;
+}
+
 // FOO_BAR_xxx
 static bool begins_upper(const Word *w) {
   return w->text[0] >= 'A' && w->text[0] <= 'Z' && ((w->text[1] >= 'A' && w->text[1] <= 'Z') || w->text[1] == '_');
@@ -148,7 +154,9 @@ static bool is_dunder(const Word *w) {
   const char *p = w->text + 2;
   if (starts_with(p, "le") || starts_with(p, "be")) p += 2;
   else if (*p == 'u' || *p == 's') p += 1;
-  if (*p >= '0' && *p <= '9') return false;
+  const char *width = p;
+  while (*p >= '0' && *p <= '9') p++;
+  if (p != width && *p == 0) return false;
   return !starts_with(w->text, "__kernel_") && strcmp(w->text, "__wsum") && strcmp(w->text, "__sum16");
 }
 
@@ -403,7 +411,7 @@ static Branches judge_branches(TSLexer *lexer, bool list) {
   bool bad = false;          // the branch at hand is not whole
   bool brace_end = false, paren_end = false;
   unsigned nested = 0;
-  int32_t mark = 0;          // the last character that is no part of a word, a number or a string
+  int32_t mark = 0;          // the character before this one, 0 for a word, a number or a string; '=' only where it assigns
   Word w;
   for (;;) {
     bool end = lexer->eof(lexer);
@@ -500,7 +508,7 @@ static Branches judge_branches(TSLexer *lexer, bool list) {
     next(lexer);
     enum Last now = L_OTHER;
     int32_t before = mark;
-    mark = c;
+    mark = c != '=' || (before == 0 && lexer->lookahead != '=') ? c : '#';
     switch (c) {
       case '(': round++; break;
       case ')': if (--round < 0) bad = true; now = L_PAREN; break;
@@ -519,7 +527,8 @@ static Branches judge_branches(TSLexer *lexer, bool list) {
       case ':': now = L_COLON; break;
       case ',': now = L_COMMA; if (start || before == '=') bad = true; break;
       case '.': if (start && !list) bad = true; break;
-      case '=': case '?': case '|': case '<': case '>': case '%': case '^': if (start) bad = true; break;
+      case '?': if (start || before == '=' || before == '?') bad = true; break;
+      case '=': case '|': case '<': case '>': case '%': case '^': if (start) bad = true; break;
       case '&': if (start && lexer->lookahead == '&') bad = true; break;
       default: break;
     }
@@ -751,9 +760,13 @@ static Follower read_follower(TSLexer *lexer) {
 }
 
 // `a b(x) c "…"`: the words from here on are pieces of a string. The head is on the first character after a word.
-// Calls in a row that lead to a ':' are the template of an asm statement.
-static bool ends_in_string(TSLexer *lexer, int32_t c) {
-  Word w;
+// Calls in a row that lead to a ':' are the template of an asm statement. `first` is the first word that was read, for
+// there is no way back to it; its word is empty if there was none.
+static bool ends_in_string(TSLexer *lexer, int32_t c, Follower *first) {
+  first->word.text[0] = 0;
+  first->word.length = 0;
+  first->class = 0;
+  first->after = 0;
   for (unsigned i = 0; i < 16; i++) {
     if (c == '"') return true;
     if (c == '(') {
@@ -764,8 +777,9 @@ static bool ends_in_string(TSLexer *lexer, int32_t c) {
       if (c == '"' || c == ':') return true;
     }
     if (!is_word_start(c)) return false;
-    read_word(lexer, &w);
-    c = skip_gap(lexer).next;
+    Follower f = read_follower(lexer);
+    if (i == 0) *first = f;
+    c = f.after;
   }
   return false;
 }
@@ -874,7 +888,7 @@ static bool scan_name(TSLexer *lexer, const bool *valid, bool newline_before, un
       if (statement) {
         if (c == '{' && column == 0 && valid[PP_SKIPPED] && strcmp(name.text, "SECTIONS") == 0) return scan_linker_script(lexer);
         if (c == '{' && column > 0 && valid[MACRO_WORD_BODY] && !in_arguments) return accept(lexer, MACRO_WORD_BODY);
-        if ((c == '}' || c == 0) && gap.newline && (upper || (class & C_WORD))) return accept(lexer, MACRO_WORD);
+        if ((c == '}' || c == 0) && gap.newline && (has_upper(&name) || (class & C_WORD))) return accept(lexer, MACRO_WORD);
       }
       if (valid[MACRO_WORD] && !statement && ((class & C_WORD) || ((upper || dunder) && (c == '}' || c == ';')))) return accept(lexer, MACRO_WORD);
       if (valid[MACRO_ELEMENT] && upper && c == '&' && gap.column > 0) {
@@ -919,14 +933,21 @@ static bool scan_name(TSLexer *lexer, const bool *valid, bool newline_before, un
     if (valid[ANNOTATION_AFTER]) {
       if (known) return accept(lexer, ANNOTATION_AFTER);
       if (f.class & (C_ATTRIBUTE | C_ANNOTATION | C_ANNOTATION_CALL | C_CONTROL | C_KEYWORD)) {
+        // int __attribute_const__ __deprecated name(
+        if (dunder && (f.class & C_ANNOTATION) && is_word_start(f.after)) {
+          Follower g = read_follower(lexer);
+          if (g.class == C_NONE && !looks_annotation(&g.word, g.class) && g.after == '(') return accept(lexer, ANNOTATION_AFTER);
+          return valid[ANNOTATION_BEHIND] && accept(lexer, ANNOTATION_BEHIND);
+        }
         if (!valid[ANNOTATION_BEHIND]) return false;
       } else if (upper || dunder || !looks_annotation(&f.word, f.class)) {
         return accept(lexer, ANNOTATION_AFTER);
       }
       return dunder && accept(lexer, ANNOTATION_BEHIND);
     }
-    if (valid[STRING_WORD] && name_follows && (!statement || in_arguments) && ends_in_string(lexer, f.after))
-      return accept(lexer, STRING_WORD);
+    Follower second;
+    bool looked = valid[STRING_WORD] && name_follows && (!statement || in_arguments);
+    if (looked && ends_in_string(lexer, f.after, &second)) return accept(lexer, STRING_WORD);
     if (valid[TYPE_WORD] && !statement && name_follows) return accept(lexer, TYPE_WORD);
     if (valid[ANNOTATION_BEFORE]) {
       if (known) return accept(lexer, ANNOTATION_BEFORE);
@@ -936,12 +957,12 @@ static bool scan_name(TSLexer *lexer, const bool *valid, bool newline_before, un
       if (type_follows && f.after != ';' && f.after != ',' && !(class & C_INTEGER)) return accept(lexer, ANNOTATION_BEFORE);
       if (is_word_start(f.after) && (f.class & C_ANNOTATION) && !upper && !dunder) {
         // const_debug __maybe_unused int
-        Follower g = read_follower(lexer);
+        Follower g = looked ? second : read_follower(lexer);
         if (g.class & C_TYPE) return accept(lexer, ANNOTATION_BEFORE);
       } else if ((upper || dunder) && is_word_start(f.after) && (name_follows || (f.class & C_QUALIFIER))) {
         bool telling = f.class & (C_ANNOTATION | C_ANNOTATION_CALL | C_QUALIFIER) || (is_dunder(&f.word) && name_follows);
-        Follower g = read_follower(lexer);
-        if (statement && gap.newline && leads_to_known_macro(lexer, g)) return accept(lexer, MACRO_WORD);
+        Follower g = looked ? second : read_follower(lexer);
+        if (statement && !looked && gap.newline && leads_to_known_macro(lexer, g)) return accept(lexer, MACRO_WORD);
         // STATIC noinline int, STATIC UNUSED int
         if (g.class & C_TYPE) return accept(lexer, ANNOTATION_BEFORE);
         // __section_data u32 __name[16], __attribute_const__ __u16 __swab(__u16 x)
@@ -953,9 +974,9 @@ static bool scan_name(TSLexer *lexer, const bool *valid, bool newline_before, un
         if ((g.class & C_QUALIFIER) && !telling) return accept(lexer, ANNOTATION_BEFORE);
       } else if ((upper || dunder) && f.after == '(' && (f.class & C_ANNOTATION_CALL)) {
         // INLINE __printf(1, 2) int
-        if (skip_parens(lexer).matched && is_word_start(skip_gap(lexer).next)) {
-          Follower g = read_follower(lexer);
-          if (g.class & C_TYPE) return accept(lexer, ANNOTATION_BEFORE);
+        if (looked ? second.word.length > 0 : skip_parens(lexer).matched && is_word_start(skip_gap(lexer).next)) {
+          Follower g = looked ? second : read_follower(lexer);
+          if ((g.class & C_TYPE) || looks_type(&g.word, g.class)) return accept(lexer, ANNOTATION_BEFORE);
         }
       } else if ((upper || dunder) && f.after == '*' && name_follows && !in_arguments && !looks_annotation(&f.word, f.class)) {
         return accept(lexer, ANNOTATION_BEFORE);
@@ -965,8 +986,9 @@ static bool scan_name(TSLexer *lexer, const bool *valid, bool newline_before, un
       if ((f.class & C_QUALIFIER) || (f.class & C_ANNOTATION)) return accept(lexer, TYPE_WORD);
       if (name_follows && (f.after == ',' || f.after == ')' || f.after == '[' || f.after == ';' || f.after == '='))
         return accept(lexer, TYPE_WORD);
-      // DEBUGGER_ONLY(acpi_status on a line, dump(int a)) on the next
-      if (name_follows && gap.newline && f.after == '(' && looks_type(&name, class)) return accept(lexer, TYPE_WORD);
+      // RETURN_STATUS(acpi_status dump(int a)), RETURN_STATUS(acpi_status INIT_FUNCTION dump(int a))
+      if (name_follows && !begins_upper(&name) && !dunder && (f.after == '(' || (is_upper(&f.word) && is_word_start(f.after))))
+        return accept(lexer, TYPE_WORD);
       // BITFIELD_FIELD(u64 mode:1, …)
       if (name_follows && f.after == ':' && looks_type(&name, class)) return accept(lexer, TYPE_WORD);
     }
@@ -987,14 +1009,15 @@ static bool scan_name(TSLexer *lexer, const bool *valid, bool newline_before, un
   // A '(' follows: read over the arguments and see what comes then.
   if (valid[STRING_CALL_BEHIND]) return accept(lexer, STRING_CALL_BEHIND);
   bool field = valid[MACRO_FIELD];
+  bool formats = strcmp(name.text, "pr_fmt") == 0;
   if (field && (class & C_GROUP)) return accept(lexer, MACRO_GROUP);
   bool declaring = valid[MACRO_DECLARATION];
   bool annotating = valid[ANNOTATION_CALL_BEFORE] || valid[ANNOTATION_CALL_AFTER] || valid[ANNOTATION_CALL_BEHIND]
     || valid[ANNOTATION_CALL_TAG];
   bool interesting = statement || declaring || field || valid[MACRO_ELEMENT] || annotating
-    || (valid[STRING_CALL] && upper);
+    || (valid[STRING_CALL] && (upper || dunder || formats));
   if (!interesting) return false;
-  if (in_arguments && !upper && name.text[0] != '_' && !known_call && !is_loop(&name, class)) return false;
+  if (in_arguments && !upper && !formats && name.text[0] != '_' && !known_call && !is_loop(&name, class)) return false;
   if (known && valid[ANNOTATION_AFTER]) return accept(lexer, ANNOTATION_AFTER);
   if (known && valid[ANNOTATION_BEHIND]) return accept(lexer, ANNOTATION_BEHIND);
   if (valid[ANNOTATION_CALL_TAG]) return known_call && accept(lexer, ANNOTATION_CALL_TAG);
@@ -1018,14 +1041,16 @@ static bool scan_name(TSLexer *lexer, const bool *valid, bool newline_before, un
   c = gap.next;
   bool word = is_word_start(c);
 
-  if (valid[STRING_CALL] && c == '"' && (upper || dunder)) return accept(lexer, STRING_CALL);
+  if (valid[STRING_CALL] && c == '"' && (upper || dunder || formats)) return accept(lexer, STRING_CALL);
 
   Follower f;
   f.class = 0;
   f.after = 0;
   f.word.text[0] = 0;
   if (word) f = read_follower(lexer);
-  if (valid[STRING_CALL] && !statement && upper && word && ends_in_string(lexer, f.after)) return accept(lexer, STRING_CALL);
+  Follower second;
+  if (valid[STRING_CALL] && !statement && (upper || dunder) && word && ends_in_string(lexer, f.after, &second))
+    return accept(lexer, STRING_CALL);
   bool annotation_follows = word && ((f.class & (C_ATTRIBUTE | C_ANNOTATION | C_ANNOTATION_CALL)) != 0);
 
   if (valid[ANNOTATION_CALL_BEHIND]) {
