@@ -246,16 +246,10 @@ export default grammar(C, {
       ),
     // int (__rcu *handler)(void)
     parenthesized_declarator: ($) => parenthesized($, $._declarator, $.pointer_declarator),
-    parenthesized_field_declarator: ($) => parenthesized(
-        $,
-        $._field_declarator,
-        alias($.pointer_field_declarator, $.pointer_declarator),
-      ),
-    parenthesized_type_declarator: ($) => parenthesized(
-        $,
-        $._type_declarator,
-        alias($.pointer_type_declarator, $.pointer_declarator),
-      ),
+    parenthesized_field_declarator: ($) =>
+      parenthesized($, $._field_declarator, alias($.pointer_field_declarator, $.pointer_declarator)),
+    parenthesized_type_declarator: ($) =>
+      parenthesized($, $._type_declarator, alias($.pointer_type_declarator, $.pointer_declarator)),
     abstract_parenthesized_declarator: ($) => prec(1, seq("(", $._abstract_declarator, ")")),
 
     // `(f(x)) - 1` is no cast to a function.
@@ -302,7 +296,12 @@ export default grammar(C, {
 
     _function_tail: ($) => prec.right(1, seq($._behind, optional($._function_tail))),
 
-    declaration: ($) =>
+    declaration: ($) => choice($._typed_declaration, $._auto_declaration),
+    // const auto n = f(x);
+    _auto_declaration: ($) => seq($._modifiers, alias($.auto_declarator, $.init_declarator), ";"),
+    auto_declarator: ($) =>
+      seq(field("declarator", $.identifier), "=", field("value", choice($.initializer_list, $.expression))),
+    _typed_declaration: ($) =>
       seq(
         $._declaration_specifiers,
         commaSep1(
@@ -715,7 +714,10 @@ export default grammar(C, {
         ),
       ),
     argument_type: ($) =>
-      seq($._argument_specifiers, choice(field("declarator", optional($._abstract_declarator)), $.bitfield_clause)),
+      seq(
+        $._argument_specifiers,
+        choice(field("declarator", optional($._abstract_declarator)), $.bitfield_clause),
+      ),
     argument_declaration: ($) =>
       seq(
         $._argument_specifiers,
@@ -778,7 +780,11 @@ export default grammar(C, {
     asm_operand_argument: (_) => /%[a-zA-Z]?([0-9]+|\[[a-zA-Z0-9_]+\])/,
     // fxsave %[fx]
     asm_instruction_argument: ($) =>
-      seq($.identifier, alias(/%\[[a-zA-Z0-9_]+\]/, $.asm_operand_argument), optional(seq(";", $.identifier))),
+      seq(
+        $.identifier,
+        alias(/%\[[a-zA-Z0-9_]+\]/, $.asm_operand_argument),
+        optional(seq(";", $.identifier)),
+      ),
     // GETBITSTR(x, 10:10), build_mmio_read(readb, "b", :"memory")
     range_argument: ($) => seq(optional($.expression), ":", $.expression),
     argument_pair: ($) =>
@@ -890,7 +896,10 @@ export default grammar(C, {
       choice(
         original,
         seq(field("designator", $.call_expression), "=", field("value", $.initializer_list)),
-        seq(field("designator", $.subscript_designator), field("value", choice($.expression, $.initializer_list))),
+        seq(
+          field("designator", $.subscript_designator),
+          field("value", choice($.expression, $.initializer_list)),
+        ),
       ),
     _initializer_directive: ($) =>
       choice(
