@@ -949,6 +949,9 @@ static bool scan_name(TSLexer *lexer, const bool *valid, bool newline_before, un
     bool looked = valid[STRING_WORD] && name_follows && (!statement || in_arguments);
     if (looked && ends_in_string(lexer, f.after, &second)) return accept(lexer, STRING_WORD);
     if (valid[TYPE_WORD] && !statement && name_follows) return accept(lexer, TYPE_WORD);
+    // CRITFLAGS on a line, CRITBEGIN on the next, as far to the right
+    if (statement && upper && is_upper(&f.word) && f.class == C_NONE && column > 0 && gap.newline && gap.column == column)
+      return accept(lexer, MACRO_WORD);
     if (valid[ANNOTATION_BEFORE]) {
       if (known) return accept(lexer, ANNOTATION_BEFORE);
       // (FORCE foo_t)x
