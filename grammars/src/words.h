@@ -214,7 +214,6 @@
 {"__gnu_inline", C_ANNOTATION},
 {"__gnu_printf", C_ANNOTATION_CALL},
 {"__guarded_by", C_ANNOTATION_CALL},
-{"__head", C_ANNOTATION},
 {"__hot", C_ANNOTATION},
 {"__init", C_ANNOTATION},
 {"__init_memblock", C_ANNOTATION},

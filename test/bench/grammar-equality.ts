@@ -5,6 +5,7 @@ import { errorsOf, type Parsers } from "./grammar-parsers.js";
 /** Node types of ours that plain tree-sitter-c does not know, or gives another place. */
 const DIALECT = new Set([
   "annotation",
+  "asm_instruction_argument",
   "asm_operand_argument",
   "assignment_argument",
   "field_group",
@@ -21,6 +22,7 @@ const DIALECT = new Set([
   "operator_argument",
   "preproc_line",
   "preproc_skipped",
+  "range_argument",
   "scaled_expression",
   "static_assert_field",
   "type_macro",

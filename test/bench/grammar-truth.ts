@@ -121,9 +121,9 @@ function count(
   }
 }
 
-/** Whether a word of the node is the name or a part of it between underscores: SYSCALL_DEFINE1(open, …) made __se_sys_open. */
+/** Whether a word of the node is part of the name: SYSCALL_DEFINE1(open, …) made __se_sys_open, EVAL(512) made run512. */
 function names(node: Parser.SyntaxNode, name: string): boolean {
-  return [...node.text.matchAll(/[A-Za-z_]\w*/g)].some(([word]) => `_${name}_`.includes(`_${word}_`));
+  return [...node.text.matchAll(/\w\w+/g)].some(([word]) => name.includes(word));
 }
 
 /** What a tree says of a file. */
