@@ -87,7 +87,7 @@ describe.each(engines)("bad input, %s", (_, engine) => {
 
   it("a text beyond the limit is refused in words", () => {
     const long = " ".repeat(MAX_SOURCE_LENGTH + 1);
-    expect(() => engine.parse(long)).toThrow(/more than 67108864/);
+    expect(() => engine.parse(long)).toThrow(/more than \d+$/);
   });
 
   it("a freed tree is not to be used", () => {
