@@ -38,3 +38,10 @@ export function lineIndex(text: string): LineIndex {
     },
   };
 }
+
+/** A line as a place, without the blanks around it. @param line counts from 1 */
+export function placeOfLine({ lines }: LineIndex, file: string, line: number): Place {
+  const text = lines[line - 1] ?? "";
+  const column = text.search(/\S/) + 1 || 1;
+  return { file, line, column, endLine: line, endColumn: text.trimEnd().length + 1 };
+}

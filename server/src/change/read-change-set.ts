@@ -5,8 +5,8 @@ import { syntaxErrors } from "../syntax/syntax-error.js";
 import type { Edit, Engine, SyntaxTree } from "../syntax/tree.js";
 import type { ChangedFile, ChangeSet, Hunk, ItemChange } from "./change-set.js";
 import { hunksBetween, lineAfter, touches } from "./hunks.js";
-import type { Item, SourceFile } from "./item.js";
-import type { LineIndex } from "./line-index.js";
+import type { Item } from "./item.js";
+import { type LineIndex, placeOfLine } from "./line-index.js";
 import type { Place } from "./place.js";
 import { type ConditionsAt, LazySourceFile, type Piece, piecesOf } from "./source-file.js";
 
@@ -182,7 +182,7 @@ function pairs(
   for (const item of left) {
     const line = lineAfter(hunks, item.line);
     const place = after
-      ? placeOfLine(after, item.file, line)
+      ? placeOfLine(after.lines, item.file, line)
       : (before?.lines.place(item.file, item.nameStart, item.nameEnd) ?? placeAtTop(item.file));
     changes.push({ file: item.file, name: item.name, place, before: item });
   }
@@ -195,12 +195,6 @@ function keyOf({ kind, name }: Item): string {
 
 function isSame(before: Item, after: Item): boolean {
   return before.tokens === after.tokens && before.conditions.join("\n") === after.conditions.join("\n");
-}
-
-function placeOfLine(file: SourceFile, path: string, line: number): Place {
-  const text = file.lines.lines[line - 1] ?? "";
-  const column = text.search(/\S/) + 1 || 1;
-  return { file: path, line, column, endLine: line, endColumn: text.trimEnd().length + 1 };
 }
 
 function placeAtTop(file: string): Place {
