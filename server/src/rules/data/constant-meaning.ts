@@ -8,6 +8,8 @@ import { changesOf } from "../../change/sides.js";
 import { mentions, namesIn } from "../../change/tokens.js";
 import type { Use } from "../../tree/tree-facts.js";
 import type { Fix, Inspection, SourceFinding, SourceRule } from "../inspection.js";
+import { codeText } from "./code-text.js";
+import { behindIncludes } from "./include-edit.js";
 
 /** @see docs/rules/constant-meaning.md */
 export const constantMeaning: SourceRule = {
@@ -83,7 +85,7 @@ function macroFinding(
   return {
     at: place,
     symbol: name,
-    message: `'${name}' is ${shown(after.body)} instead of ${shown(before.body)}`,
+    message: `'${name}' is ${codeText(after.body)} instead of ${codeText(before.body)}`,
     related: known.slice(0, 4),
     ...(fix && { fixes: [fix] }),
   };
@@ -142,11 +144,6 @@ function storedIn(name: string, { file, changes }: Inspection): { at: Place; mes
   });
 }
 
-function shown(body: string): string {
-  const text = body.replace(/\( | \)/g, (found) => found.trim());
-  return text.length > 40 ? "another value" : text;
-}
-
 /** Leaves the header as it was and defines the macro anew in the one `.c` file of the patch that uses it. */
 function moveIntoUnit(before: MacroItem, after: MacroItem, { file, changes }: Inspection): Fix | undefined {
   if (!file.path.endsWith(".h") || !file.after || !file.before) return undefined;
@@ -154,23 +151,13 @@ function moveIntoUnit(before: MacroItem, after: MacroItem, { file, changes }: In
   const users = changes.files.filter((other) => other !== file && other.after && word.test(other.after.text));
   const [user] = users;
   if (users.length !== 1 || !user?.after || !user.path.endsWith(".c")) return undefined;
-  const last = user.after.items.filter(({ kind }) => kind === "include").at(-1);
-  if (!last) return undefined;
-  const line = last.endLine + (user.after.text[last.end - 1] === "\n" ? 0 : 1);
   const text = file.after.text.slice(after.start, after.end).trimEnd();
   const old = file.before.text.slice(before.start, before.end);
   return {
     title: `Leave the header alone and change '${after.name}' in ${user.path}`,
     edits: [
       { ...file.after.lines.place(file.path, after.start, after.end), text: old },
-      {
-        file: user.path,
-        line,
-        column: 1,
-        endLine: line,
-        endColumn: 1,
-        text: `\n#undef ${after.name}\n${text}\n`,
-      },
+      behindIncludes(user.after, `\n#undef ${after.name}\n${text}\n`),
     ],
   };
 }

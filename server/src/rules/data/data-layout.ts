@@ -2,6 +2,7 @@ import type { TypedefItem } from "../../change/item.js";
 import { isSameType, sizeOfType } from "../../change/layout.js";
 import { changesOf } from "../../change/sides.js";
 import type { Inspection, SourceFinding, SourceRule } from "../inspection.js";
+import { codeText } from "./code-text.js";
 import { type LayoutChange, layoutChanges } from "./layout-change.js";
 import { shadowVariableFix } from "./shadow-variable-fix.js";
 import { livesOnPatchedStacks } from "./type-locality.js";
@@ -64,7 +65,7 @@ function* typedefFindings(inspection: Inspection): Generator<SourceFinding> {
       at: place,
       symbol: name,
       ...(isSameSize && { severity: "needs-review" as const }),
-      message: `'${name}' stands for ${is} instead of ${was}, in every type and function that uses it`,
+      message: `'${name}' stands for ${codeText(is)} instead of ${codeText(was)}, in every type and function that uses it`,
       related: related(name, inspection),
     };
   }

@@ -7,6 +7,7 @@ import type { Place } from "../../change/place.js";
 import { changesOf } from "../../change/sides.js";
 import { normalForm } from "../../change/tokens.js";
 import type { Inspection } from "../inspection.js";
+import { codeText } from "./code-text.js";
 
 /** What a patch does to the layout of one type. */
 export interface LayoutChange {
@@ -95,9 +96,11 @@ function compare(
   const found = {
     name,
     item: after,
-    added: moved.length + retyped.length + removed.length === 0 && !attributes ? added : [],
+    added: retyped.length + removed.length === 0 && !attributes ? added : [],
   };
-  const at = placeOf([...added, ...moved, ...retyped.map(([path]) => path)], after, lines) ?? place;
+  const reserved = renamed.filter(([from]) => RESERVED.test(from));
+  const marked = [...added, ...retyped.map(([path]) => path), ...reserved.map(([, to]) => to)];
+  const at = placeOf(attributes ? added : [...marked, ...moved], after, lines) ?? place;
   const said = [
     ...(added.length > 0 ? [`gains ${listed(added)}`] : []),
     ...(removed.length > 0 ? [`loses ${listed(removed)}`] : []),
@@ -124,7 +127,6 @@ function compare(
       said.push(`calls what '${path}' points to as ${shownType(is)} instead of ${shownType(was)}`);
     else said.push(retypes(path, was, is));
   }
-  const reserved = renamed.filter(([from]) => RESERVED.test(from));
   for (const [from, to] of reserved) said.push(`puts '${from}' to use as '${to}'`);
   if (said.length === 0) return undefined;
   const fills = added.length > 0 && removed.length === 0 ? " without moving anything" : "";
@@ -160,16 +162,7 @@ function retypes(path: string, was: LaidOut, is: LaidOut): string {
 }
 
 function shownType({ type }: LaidOut): string {
-  const text = type
-    .replace(/ ?\[ ?/g, "[")
-    .replace(/ \]/g, "]")
-    .replace(/ : /g, ":")
-    .replace(/ ,/g, ",")
-    .replace(/\( /g, "(")
-    .replace(/ \)/g, ")")
-    .replace(/\) \(/g, ")(")
-    .replace(/\* (?=[*\w)])/g, "*");
-  return text.length > 90 ? `${text.slice(0, 87)}...` : text;
+  return codeText(type, 90);
 }
 
 function listed(names: readonly string[]): string {

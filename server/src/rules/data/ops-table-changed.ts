@@ -5,6 +5,7 @@ import type { DataItem, Element, FunctionItem } from "../../change/item.js";
 import { placeOfLine } from "../../change/line-index.js";
 import { mentions } from "../../change/tokens.js";
 import type { Edit, Fix, Inspection, SourceFinding, SourceRule } from "../inspection.js";
+import { codeText } from "./code-text.js";
 import { dataChanges, holdsFunctions, sameValue } from "./live-data.js";
 
 /** @see docs/rules/ops-table-changed.md */
@@ -71,8 +72,7 @@ function slotsThatDiffer(before: DataItem, after: DataItem): Slot[] {
 }
 
 function said({ name, before, after }: Slot): string {
-  const shown = ({ value }: Element) =>
-    value.length > 40 ? "another value" : `'${value.replace(/^& /, "&")}'`;
+  const shown = ({ value }: Element) => (value.length > 40 ? "another value" : `'${codeText(value)}'`);
   const slot = name.startsWith("entry ") ? name : `'${name}'`;
   if (!before && after) return `${slot} is set to ${shown(after)}`;
   if (!after && before) return `${slot} is no longer ${shown(before)}`;

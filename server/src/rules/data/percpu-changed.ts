@@ -2,6 +2,7 @@ import type { DataItem } from "../../change/item.js";
 import { changedFunctions, changesOf, placeOfNode } from "../../change/sides.js";
 import { staticLocals } from "../../change/static-locals.js";
 import type { SourceRule } from "../inspection.js";
+import { codeText } from "./code-text.js";
 
 /** @see docs/rules/percpu-changed.md */
 export const percpuChanged: SourceRule = {
@@ -55,11 +56,7 @@ function what(before: DataItem | undefined, after: DataItem | undefined): string
   if (!before) return "is new: the area of each processor has no room for it";
   if (!after) return "is gone: its place in the area of each processor stays";
   if (before.type !== after.type)
-    return `is defined with (${shown(after.type)}) instead of (${shown(before.type)})`;
+    return `is defined with (${codeText(after.type)}) instead of (${codeText(before.type)})`;
   if (before.macro !== after.macro) return `is defined by ${after.macro} instead of ${before.macro}`;
   return `starts as ${after.initial ?? "zero"} instead of ${before.initial ?? "zero"}`;
-}
-
-function shown(type: string): string {
-  return type.replace(/ ,/g, ",").replace(/ \[ ?/g, "[").replace(/ \]/g, "]");
 }

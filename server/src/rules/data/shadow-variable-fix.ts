@@ -5,6 +5,7 @@ import { changesOf, placeOfNode } from "../../change/sides.js";
 import { mentions } from "../../change/tokens.js";
 import type { SyntaxNode } from "../../syntax/tree.js";
 import type { Edit, Fix, Inspection } from "../inspection.js";
+import { livepatchInclude } from "./include-edit.js";
 import type { LayoutChange } from "./layout-change.js";
 
 /**
@@ -30,7 +31,6 @@ export function shadowVariableFix(change: LayoutChange, { file, changes }: Inspe
     .flatMap(({ after }) => (after && mentions(after.body, member) ? [after.start] : []))
     .toSorted((a, b) => a - b)[0];
   if (!uses || first === undefined) return undefined;
-  const include = includeEdit(user);
   const gone = {
     file: file.path,
     line: declared.line,
@@ -45,7 +45,7 @@ export function shadowVariableFix(change: LayoutChange, { file, changes }: Inspe
   };
   return {
     title: `Keep '${member}' in a shadow variable`,
-    edits: [gone, ...(include ? [include] : []), accessors, ...uses],
+    edits: [gone, ...livepatchInclude(user.after), accessors, ...uses],
   };
 }
 
@@ -111,14 +111,6 @@ function accessText(access: SyntaxNode, functions: string): { node: SyntaxNode; 
   )
     return undefined;
   return { node: access, text: read };
-}
-
-function includeEdit({ path, after }: ChangedFile): Edit | undefined {
-  const includes = after?.items.filter(({ kind }) => kind === "include") ?? [];
-  if (includes.some(({ name }) => name.replaceAll(" ", "") === "<linux/livepatch.h>")) return undefined;
-  const last = includes.at(-1);
-  const line = last ? last.endLine + (after?.text[last.end - 1] === "\n" ? 0 : 1) : 1;
-  return { file: path, line, column: 1, endLine: line, endColumn: 1, text: "#include <linux/livepatch.h>\n" };
 }
 
 /** @see Documentation/livepatch/shadow-vars.rst, section 2.1 */

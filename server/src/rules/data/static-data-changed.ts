@@ -6,6 +6,8 @@ import { changedFunctions, placeOfNode } from "../../change/sides.js";
 import { staticLocals } from "../../change/static-locals.js";
 import { mentions } from "../../change/tokens.js";
 import type { Fix, Inspection, SourceFinding, SourceRule } from "../inspection.js";
+import { codeText } from "./code-text.js";
+import { livepatchInclude } from "./include-edit.js";
 import { dataChanges, isLive, sameInitial, sameValue } from "./live-data.js";
 import { isTableChange } from "./ops-table-changed.js";
 
@@ -52,7 +54,7 @@ function* changed(
     } else {
       const message =
         before.macro === after.macro && before.macro
-          ? `'${name}' is defined with (${short(after.type)}) instead of (${short(before.type)}); the running kernel has set it up long ago`
+          ? `'${name}' is defined with (${codeText(after.type)}) instead of (${codeText(before.type)}); the running kernel has set it up long ago`
           : `'${name}' is a ${described(after)} instead of a ${described(before)}; the running kernel has the old one`;
       yield { ...common, ...why, message };
       return;
@@ -106,16 +108,7 @@ function typeless({ type }: DataItem): string {
 }
 
 function described({ type, macro }: DataItem): string {
-  return short(macro ? `${macro}(${type})` : type);
-}
-
-function short(text: string): string {
-  const shown = text
-    .replace(/ ?\[ ?/g, "[")
-    .replace(/ \]/g, "]")
-    .replace(/ ,/g, ",")
-    .replace(/\( | \)/g, (found) => found.trim());
-  return shown.length > 60 ? `${shown.slice(0, 57)}...` : shown;
+  return codeText(macro ? `${macro}(${type})` : type);
 }
 
 function firstElement(before: DataItem, after: DataItem): number | undefined {
@@ -140,7 +133,7 @@ function valueMessage(before: DataItem, after: DataItem): string {
     const was = only.designator
       ? old.find((other) => other.designator === only.designator)
       : old[now.indexOf(only)];
-    const slot = short(only.designator) || `element ${now.indexOf(only)}`;
+    const slot = codeText(only.designator) || `element ${now.indexOf(only)}`;
     const others = differing.length > 1 ? ` (and ${differing.length - 1} more)` : "";
     if (shown(only.value) === shown(was?.value))
       return `${slot} of '${name}' is set up differently${others}; ${tail}`;
@@ -152,7 +145,7 @@ function valueMessage(before: DataItem, after: DataItem): string {
 
 function shown(initial: string | undefined): string {
   if (initial === undefined) return "zero";
-  const text = short(initial);
+  const text = codeText(initial);
   return text.length > 40 ? "another value" : text;
 }
 
@@ -187,7 +180,10 @@ function* madeOfChangedConstants({ file, changes }: Inspection): Generator<Sourc
       symbol: item.name,
       message: `'${item.name}' is made of '${constant.name}', which changes; the running kernel has set up the old one long ago`,
       related: [
-        { at: constant.place, message: `${short(constant.after)} instead of ${short(constant.before)}` },
+        {
+          at: constant.place,
+          message: `${codeText(constant.after)} instead of ${codeText(constant.before)}`,
+        },
       ],
     };
   }
@@ -214,7 +210,7 @@ function* changedLocals({ file }: Inspection): Generator<SourceFinding> {
           ? shown(initial) === shown(was.initial)
             ? "is set up differently"
             : `starts as ${shown(initial)} instead of ${shown(was.initial)}`
-          : `is declared ${short(type)} instead of ${short(was.type)}`;
+          : `is declared ${codeText(type)} instead of ${codeText(was.type)}`;
       yield {
         at: placeOfNode(file, at),
         symbol: change.name,
@@ -241,23 +237,11 @@ function callbackFix(before: DataItem, after: DataItem, changed: Inspection["fil
   const [, equals = "", text = ""] = value;
   const from = before.initial === undefined ? after.nameEnd : after.nameEnd + equals.length;
   const to = after.nameEnd + equals.length + text.length;
-  const includes = file.items.filter(({ kind }) => kind === "include");
-  const last = includes.at(-1);
-  const hasLivepatch = includes.some((item) => item.name.replaceAll(" ", "") === "<linux/livepatch.h>");
-  const line = last ? last.endLine + (file.text[last.end - 1] === "\n" ? 0 : 1) : 1;
-  const include = {
-    file: file.path,
-    line,
-    column: 1,
-    endLine: line,
-    endColumn: 1,
-    text: "#include <linux/livepatch.h>\n",
-  };
   const end = file.lines.place(file.path, after.end, after.end);
   return {
     title: `Set '${name}' in a callback and restore it in another one`,
     edits: [
-      ...(hasLivepatch ? [] : [include]),
+      ...livepatchInclude(file),
       { ...file.lines.place(file.path, from, to), text: old },
       { ...end, text: callbackText(name, type, text) },
     ],

@@ -1,5 +1,7 @@
+import type { ChangedFile } from "../../change/change-set.js";
+import type { Place } from "../../change/place.js";
 import { changedFunctions, placeOfNode } from "../../change/sides.js";
-import { type StaticLocal, staticLocals } from "../../change/static-locals.js";
+import { staticLocals } from "../../change/static-locals.js";
 import type { SourceRule } from "../inspection.js";
 
 /** @see docs/rules/static-local-removed.md */
@@ -18,9 +20,10 @@ export const staticLocalRemoved: SourceRule = {
       const now = staticLocals(after).filter(({ isUsed }) => isUsed);
       for (const local of staticLocals(before)) {
         if (!local.isUsed || local.isPerCpu || now.some(({ name }) => name === local.name)) continue;
-        const common = { at: placeNear(), symbol: change.name };
-        const heir = heirOf(local.name);
-        if (isScalarConstant(local) && !heir) continue;
+        const common = { at: change.place, symbol: change.name };
+        const heir = heirOf(local.name, change.name, file);
+        // What is constant holds nothing that could be lost.
+        if (local.isConst) continue;
         if (heir)
           yield {
             ...common,
@@ -39,27 +42,21 @@ export const staticLocalRemoved: SourceRule = {
               "Check that a stale value is harmless, or go on keeping it up to date in the patched function.",
           };
       }
-      function placeNear() {
-        return change.place;
-      }
-      function heirOf(name: string) {
-        const global = file.changes.find(
-          (other) => other.name === name && other.after?.kind === "data" && !other.before,
-        );
-        if (global) return { at: global.place, what: "a variable of the file" };
-        for (const other of changedFunctions(file)) {
-          if (other.change === change || other.change.name === change.name || !other.after) continue;
-          const had = other.before ? staticLocals(other.before) : [];
-          const local = staticLocals(other.after).find((one) => one.name === name && one.isUsed);
-          if (local && !had.some((one) => one.name === name))
-            return { at: placeOfNode(file, local.at), what: `one of '${other.change.name}'` };
-        }
-        return undefined;
-      }
     }
   },
 };
 
-function isScalarConstant({ isConst }: StaticLocal): boolean {
-  return isConst;
+/** What has the variable's name from now on: a fresh one that the live one does not become. */
+function heirOf(name: string, from: string, file: ChangedFile): { at: Place; what: string } | undefined {
+  const global = file.changes.find(
+    (other) => other.name === name && other.after?.kind === "data" && !other.before,
+  );
+  if (global) return { at: global.place, what: "a variable of the file" };
+  for (const { change, before, after } of changedFunctions(file)) {
+    if (change.name === from || !after) continue;
+    const local = staticLocals(after).find((one) => one.name === name && one.isUsed);
+    const isNew = !before || !staticLocals(before).some((one) => one.name === name);
+    if (local && isNew) return { at: placeOfNode(file, local.at), what: `one of '${change.name}'` };
+  }
+  return undefined;
 }
