@@ -1,2 +1,15 @@
-// `npm run bench [-- grammar …]`: what the tool costs (patch.ts), or what the grammar reads (grammar.ts).
-await (process.argv[2] === "grammar" ? import("./grammar.js") : import("./patch.js"));
+// `npm run bench [-- grammar … | check]`: what the tool costs (patch.ts), what the grammar reads (grammar.ts), or what
+// the source witness costs (check.ts).
+const BENCHES: Readonly<Record<string, () => Promise<unknown>>> = {
+  patch: () => import("./patch.js"),
+  grammar: () => import("./grammar.js"),
+  check: () => import("./check.js"),
+};
+
+const name = process.argv[2] ?? "patch";
+const bench = BENCHES[name];
+if (bench) await bench();
+else {
+  process.stderr.write(`no bench '${name}': one of ${Object.keys(BENCHES).join(", ")}\n`);
+  process.exitCode = 2;
+}

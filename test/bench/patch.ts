@@ -1,6 +1,4 @@
 // What the tool costs, as ratios to what the same work costs without it, measured in one run.
-import { spawn } from "node:child_process";
-import { once } from "node:events";
 import { mkdtemp, readFile, rm, writeFile } from "node:fs/promises";
 import { tmpdir } from "node:os";
 import { join } from "node:path";
@@ -16,9 +14,9 @@ import type { KernelProfile } from "@kernel-hotpatch/kernel/profile/profile";
 import { addProfile } from "@kernel-hotpatch/kernel/profile/store";
 import { bestAccelerator } from "@kernel-hotpatch/kernel/sandbox/accelerator";
 import { bareBoot } from "@kernel-hotpatch/kernel/sandbox/bare-boot";
+import { hotpatch, type Measure, median, run, tell, timed } from "./measure.js";
 
 const ROOT = fileURLToPath(new URL("../../..", import.meta.url));
-const HOTPATCH = join(ROOT, "server/dist/cli/main.js");
 const DIFF = fileURLToPath(new URL("diff-once.js", import.meta.url));
 const UNIT = "fs/proc/meminfo.c";
 const PATCH = join(ROOT, "kernel/examples/meminfo-line/meminfo-line.patch");
@@ -29,15 +27,6 @@ const RUNS = [
 ];
 const ROUNDS = 5;
 
-/** One line of the table. */
-interface Measure {
-  readonly what: string;
-  readonly value: number;
-  /** Absent where the figure is only told. */
-  readonly limit?: number;
-  readonly of: string;
-}
-
 const work: Work = {
   signal: new AbortController().signal,
   cache: defaultCache(),
@@ -47,12 +36,7 @@ const folder = await mkdtemp(join(tmpdir(), "hotpatch-bench-"));
 try {
   const profile = await addProfile(work, "debian/latest-amd64");
   const measures = [...(await buildMeasures(profile)), ...(await sandboxMeasures(profile))];
-  process.stdout.write(`kernel ${profile.id}, medians of ${ROUNDS} rounds\n`);
-  for (const { what, value, limit, of } of measures) {
-    const verdict = limit === undefined ? "" : `${value <= limit ? "within" : "BEYOND"} ${limit} `;
-    process.stdout.write(`${what.padEnd(56)} ${value.toFixed(2).padStart(7)} ${verdict}${of}\n`);
-  }
-  process.exitCode = measures.every(({ value, limit }) => limit === undefined || value <= limit) ? 0 : 1;
+  process.exitCode = tell(`kernel ${profile.id}, medians of ${ROUNDS} rounds`, measures) ? 0 : 1;
 } finally {
   await rm(folder, { recursive: true, force: true });
 }
@@ -153,37 +137,4 @@ async function diffOnce(pair: readonly string[]): Promise<number> {
   const { output, errors, status } = await run([DIFF, ...pair]);
   if (status !== 0) throw new Fault("defect", `the object diff failed: ${errors}`);
   return Number(output);
-}
-
-async function hotpatch(args: readonly string[]): Promise<{ seconds: number; memory: number }> {
-  // Printed last and by the process itself: what the system counts for children would include compilers.
-  const report = "process.on('exit',()=>process.stderr.write('\\n'+process.resourceUsage().maxRSS))";
-  const { seconds, errors, status } = await run([
-    "--import",
-    `data:text/javascript,${report}`,
-    HOTPATCH,
-    ...args,
-  ]);
-  if (status > 1) throw new Fault("defect", `hotpatch ${args[0]} ended with status ${status}: ${errors}`);
-  return { seconds, memory: Number(errors.slice(errors.lastIndexOf("\n") + 1)) / 1024 };
-}
-
-async function run(args: readonly string[]) {
-  const started = performance.now();
-  const child = spawn(process.execPath, args, { stdio: ["ignore", "pipe", "pipe"] });
-  let [output, errors] = ["", ""];
-  child.stdout.on("data", (piece: Buffer) => (output += piece));
-  child.stderr.on("data", (piece: Buffer) => (errors += piece));
-  const [status] = (await once(child, "close")) as [number | null];
-  return { seconds: (performance.now() - started) / 1000, output, errors, status: status ?? 255 };
-}
-
-async function timed(action: () => Promise<unknown>): Promise<number> {
-  const started = performance.now();
-  await action();
-  return (performance.now() - started) / 1000;
-}
-
-function median(values: readonly number[]): number {
-  return values.toSorted((a, b) => a - b)[values.length >> 1] ?? Number.NaN;
 }

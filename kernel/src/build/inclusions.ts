@@ -1,5 +1,5 @@
 import { existsSync } from "node:fs";
-import { readdir, readFile, rename, writeFile } from "node:fs/promises";
+import { readFile, rename, writeFile } from "node:fs/promises";
 import { basename, dirname, join, normalize, relative } from "node:path";
 import { Fault } from "../host/fault.js";
 import { run } from "../host/run.js";
@@ -7,6 +7,7 @@ import type { Work } from "../host/work.js";
 import type { KernelProfile } from "../profile/profile.js";
 import { SOURCE_ARCH } from "./kbuild.js";
 import { buildCache } from "./originals.js";
+import { sourceFolders } from "./source-folders.js";
 
 /** One `#include` line somewhere in the tree. */
 interface Inclusion {
@@ -16,8 +17,6 @@ interface Inclusion {
   readonly quoted: boolean;
 }
 
-/** Top folders that hold nothing the kernel's own C is made of. */
-const OUTSIDE = new Set(["Documentation", "LICENSES", "tools", "scripts", "rust", ".git"]);
 /** Headers that every compile is given by `-include` (`USERINCLUDE` in the top Makefile, `scripts/Makefile.lib`). */
 const EVERYWHERE = new Set(
   ["compiler-version.h", "kconfig.h", "compiler_types.h"].map((name) => `include/linux/${name}`),
@@ -77,28 +76,14 @@ async function includedSources(work: Work, profile: KernelProfile): Promise<Incl
 /** @param pattern extended regular expression for what stands between the quotes */
 async function search(work: Work, profile: KernelProfile, pattern: string): Promise<Inclusion[]> {
   const arch = SOURCE_ARCH[profile.arch];
-  const top = await readdir(profile.source, { withFileTypes: true });
-  const folders = top
-    .filter((entry) => entry.isDirectory() && entry.name !== "arch" && !OUTSIDE.has(entry.name))
-    .map((entry) => entry.name);
+  const folders = await sourceFolders(profile.source, profile.arch);
   const generated = [`arch/${arch}/include/generated`, "include/generated"]
     .map((folder) => join(profile.build, folder))
     .filter(existsSync);
   const line = `^[[:blank:]]*#[[:blank:]]*include[[:blank:]]*["<]${pattern}[">]`;
   const { status, stdout, stderr } = await run(
     work,
-    [
-      "grep",
-      "-rHoE",
-      "--include=*.c",
-      "--include=*.h",
-      "-e",
-      line,
-      "--",
-      ...folders,
-      `arch/${arch}`,
-      ...generated,
-    ],
+    ["grep", "-rHoE", "--include=*.c", "--include=*.h", "-e", line, "--", ...folders, ...generated],
     { cwd: profile.source, deadline: DEADLINE, env: { LC_ALL: "C" } },
   );
   // grep: 0 found, 1 found nothing, 2 could not read something.

@@ -3,7 +3,8 @@ import { tmpdir } from "node:os";
 import { dirname, join } from "node:path";
 import { afterEach, beforeEach, expect, test } from "vitest";
 import { Fault } from "../host/fault.js";
-import { applyPatches, applyWhatFits, CHECK_LIMITS } from "./patch-files.js";
+import { applyPatches, applyWhatFits } from "./patch-files.js";
+import { CHECK_LIMITS } from "./patch-limits.js";
 
 const work = { signal: new AbortController().signal };
 const CONTENT = Array.from({ length: 20 }, (_, index) => `line ${index + 1}\n`).join("");

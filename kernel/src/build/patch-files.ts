@@ -5,6 +5,7 @@ import { Fault } from "../host/fault.js";
 import { type RunResult, run } from "../host/run.js";
 import type { Work } from "../host/work.js";
 import { applyHunks, type HunkMismatch } from "./hunks.js";
+import { BUILD_LIMITS, type PatchLimits } from "./patch-limits.js";
 import { type NamedFile, type PatchSection, scanPatch } from "./scan-patch.js";
 
 /** One patch of a series. */
@@ -23,33 +24,6 @@ export interface FileChange {
   /** Absent for a deleted file. */
   readonly after?: Buffer;
 }
-
-/** How much may be asked of us. */
-export interface PatchLimits {
-  /** Of all patches together. */
-  readonly bytes: number;
-  readonly files: number;
-  /** `git apply` takes time with the square of them. */
-  readonly hunksPerFile: number;
-  /** For one run of git. */
-  readonly seconds: number;
-}
-
-/** Far above any hot patch. */
-export const BUILD_LIMITS: PatchLimits = {
-  bytes: 8 * 1024 * 1024,
-  files: 400,
-  hunksPerFile: 2000,
-  seconds: 60,
-};
-
-/** Nothing is compiled: the difference between two stable kernels has to pass. */
-export const CHECK_LIMITS: PatchLimits = {
-  bytes: 32 * 1024 * 1024,
-  files: 5000,
-  hunksPerFile: 2000,
-  seconds: 60,
-};
 
 /** A part of a patch that does not fit the tree. */
 export interface Misfit {
@@ -97,7 +71,8 @@ function placeOf({ file, line, column }: Misfit): string {
 
 /**
  * Like {@link applyPatches}, but goes on after what does not fit.
- * @returns changed files, sorted by path, without those that a misfit is in; and all misfits, in the order of the patches
+ * @returns changed files, sorted by path, without those that a misfit is in; all misfits, in the order of the patches;
+ *   and what the patches say around their diffs
  * @throws Fault `bad-input` for patches that change nothing, are beyond the limits, or are no plain source change
  */
 export async function applyWhatFits(
@@ -106,7 +81,7 @@ export async function applyWhatFits(
   patches: readonly PatchFile[],
   folder: string,
   limits: PatchLimits,
-): Promise<{ changes: FileChange[]; misfits: Misfit[] }> {
+): Promise<{ changes: FileChange[]; misfits: Misfit[]; description: string }> {
   if (patches.length === 0) throw new Fault("bad-input", "no patch given");
   const bytes = patches.reduce((sum, patch) => sum + patch.text.length, 0);
   if (bytes > limits.bytes)
@@ -114,11 +89,13 @@ export async function applyWhatFits(
 
   const git = gitIn(work, folder, limits.seconds);
   const scanned: { patch: PatchFile; sections: readonly PatchSection[] }[] = [];
+  const descriptions: string[] = [];
   for (const patch of patches) {
-    const { sections } = scanPatch(patch.name, Buffer.from(patch.text).toString("latin1"));
+    const { sections, description } = scanPatch(patch.name, Buffer.from(patch.text).toString("latin1"));
     judgeHunks(patch.name, sections, limits.hunksPerFile);
     await agreeWithGit(git, patch, sections);
     scanned.push({ patch, sections });
+    descriptions.push(Buffer.from(description, "latin1").toString());
   }
   const paths = new Set(scanned.flatMap(({ sections }) => sections.flatMap(({ file }) => pathsOf(file))));
   if (paths.size > limits.files)
@@ -152,7 +129,7 @@ export async function applyWhatFits(
     .map(({ path, before, after }) => ({ path, ...(before && { before }), ...(after && { after }) }));
   if (changes.length === 0 && misfits.length === 0)
     throw new Fault("bad-input", "the patches change nothing");
-  return { changes, misfits };
+  return { changes, misfits, description: descriptions.join("\n") };
 }
 
 function pathsOf({ before, after }: NamedFile): string[] {
@@ -304,10 +281,11 @@ async function agreeWithGit(git: Git, patch: PatchFile, sections: readonly Patch
 }
 
 /**
+ * Reads a file of a tree that a patch names.
  * @returns the file's content; absent when there is none
  * @throws Fault `bad-input` when the path, or a folder on its way, is anything but a plain file and plain folders
  */
-async function readPlainFile(root: string, path: string): Promise<Buffer | undefined> {
+export async function readPlainFile(root: string, path: string): Promise<Buffer | undefined> {
   const parts = path.split("/");
   for (let count = 1; count <= parts.length; count++) {
     const here = parts.slice(0, count).join("/");

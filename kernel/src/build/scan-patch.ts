@@ -178,8 +178,8 @@ function carriageReturn(index: number, refuse: Refuse): Fault {
   return refuse(index, "the patch has CRLF line endings", "convert it, for example with dos2unix");
 }
 
-/** What is wrong with a path as the patch writes it, first component (`a/`) included. */
-function pathProblem(written: string): string | undefined {
+/** What is wrong with a path as the patch writes it, first component (`a/`) included; undefined when nothing is. */
+export function pathProblem(written: string): string | undefined {
   const shown = JSON.stringify(written);
   if (written.startsWith("/")) return `absolute path ${shown}`;
   // Git quotes names with control characters, quotes, backslashes and bytes beyond ASCII; the kernel has none.

@@ -37,7 +37,7 @@ export function hunksBetween(before: readonly string[], after: readonly string[]
   return hunks;
 }
 
-const MAX_EDITS = 4000;
+const MAX_EDITS = 2000;
 
 /** @param old lines in front of it before @param now lines in front of it after */
 function hunk(old: number, oldCount: number, now: number, nowCount: number): Hunk {

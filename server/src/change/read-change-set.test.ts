@@ -2,7 +2,7 @@ import { describe, expect, it } from "vitest";
 import { engines } from "../syntax/engines-under-test.js";
 import type { ChangedFile } from "./change-set.js";
 import type { Item } from "./item.js";
-import { readChangedFile } from "./read-change-set.js";
+import { EditedFile, readChangedFile } from "./read-change-set.js";
 
 const BEFORE = `#include <linux/mm.h>
 #define LIMIT 4
@@ -192,5 +192,36 @@ describe.each(engines)("change set, %s", (_, engine) => {
       .replace("\t.open = my_open,\n", "");
     const items = read(BEFORE, after).after?.items;
     expect(items).toEqual(read(undefined, after).after?.items);
+  });
+
+  it("a file being edited is judged as if it were read afresh", () => {
+    const edited = new EditedFile(engine, "kernel/a.c", BEFORE, () => () => ({
+      conditions: [],
+      kept: "yes",
+    }));
+    let text = BEFORE;
+    for (const [from, to] of [
+      ["LIMIT 4", "LIMIT 5"],
+      ["foo->a;", "foo->a + LIMIT;"],
+      ["int a;", "int a;\n\tint added;"],
+      ["LIMIT 5", "LIMIT 4"],
+      ["module_init(start);\n", ""],
+    ] as const) {
+      expect(text).toContain(from);
+      text = text.replace(from, to);
+      const { changes, hunks, unread } = edited.update(text);
+      const afresh = read(BEFORE, text);
+      expect({ changes, hunks, unread }).toEqual({
+        changes: afresh.changes,
+        hunks: afresh.hunks,
+        unread: afresh.unread,
+      });
+    }
+    expect(told(edited.update(text))).toEqual([
+      "type struct foo changed at 5",
+      "function count changed at 16",
+      "call module_init(start) removed at 23",
+    ]);
+    edited.close();
   });
 });

@@ -3,6 +3,7 @@ import { exitStatus, Fault } from "@kernel-hotpatch/kernel/host/fault";
 import { Command, CommanderError } from "commander";
 import { tool } from "../review/tool.js";
 import { addBuildCommand } from "./build-command.js";
+import { addCheckCommand } from "./check-command.js";
 import type { Act } from "./command.js";
 import { asFault, complaint } from "./complaint.js";
 import { addDoctorCommand } from "./doctor-command.js";
@@ -79,6 +80,7 @@ function createProgram(act: Act): Command {
 Examples:
   hotpatch doctor
   hotpatch kernel add debian/latest-amd64
+  hotpatch check fix.patch
   hotpatch review fix.patch --test fix.test.sh
 
 Exit status: 0 fine; 1 findings at or above --fail-on; 2 bad input or usage; 3 the machine lacks something;
@@ -87,6 +89,7 @@ Exit status: 0 fine; 1 findings at or above --fail-on; 2 bad input or usage; 3 t
     .exitOverride();
   addDoctorCommand(program, act);
   addKernelCommand(program, act);
+  addCheckCommand(program, act);
   addReviewCommand(program, act);
   addBuildCommand(program, act);
   addTestCommand(program, act);

@@ -1,10 +1,21 @@
 import { createReadStream } from "node:fs";
 import { stat } from "node:fs/promises";
 import { addAbortSignal, type Readable } from "node:stream";
+import { BUILD_LIMITS, type PatchLimits } from "@kernel-hotpatch/kernel/build/patch-limits";
 import { Fault } from "@kernel-hotpatch/kernel/host/fault";
-import { run, runOk } from "@kernel-hotpatch/kernel/host/run";
+import { runOk } from "@kernel-hotpatch/kernel/host/run";
 import type { Work } from "@kernel-hotpatch/kernel/host/work";
 import { cannotRead } from "./cannot-read.js";
+import {
+  commitsOf,
+  GIT,
+  NOTHING_CHANGED,
+  PLAIN_DIFF,
+  parseRange,
+  type Range,
+  requireRepository,
+  SINCE_HEAD,
+} from "./repository.js";
 
 /** One patch, read; a `PatchFile` of the kernel room. */
 export interface NamedPatch {
@@ -15,62 +26,44 @@ export interface NamedPatch {
   readonly file?: string;
 }
 
-/** Far above any hot patch, far below what would trouble us. */
-const LIMIT = 8 * 1024 * 1024;
-
-/** No configuration of the user's, the system's or the repository's may run programs or change the form. */
-const GIT = [
-  "git",
-  "-c",
-  "core.fsmonitor=false",
-  "-c",
-  "core.quotePath=true",
-  "--no-optional-locks",
-] as const;
-const DIFF = [
-  "diff",
-  "--no-ext-diff",
-  "--no-textconv",
-  "--no-color",
-  "--no-renames",
-  "--no-relative",
-  "--src-prefix=a/",
-  "--dst-prefix=b/",
-  "--unified=3",
-] as const;
-
 /**
  * Reads what the command line calls PATCH: files, `-`, git ranges `A..B`, or, when nothing is named, what the
  * working tree in the current folder has changed since HEAD.
+ * @param limits `bytes` of them hold for each patch; no more is read
  * @returns the patches in the order named
  * @throws Fault `bad-input` for a file that cannot be read, is empty or too large, a range git does not know, or no
  *   change at all
  */
-export async function readPatches(work: Work, named: readonly string[]): Promise<NamedPatch[]> {
-  if (named.length === 0) return [await workingTreePatch(work)];
+export async function readPatches(
+  work: Work,
+  named: readonly string[],
+  { bytes: limit }: Pick<PatchLimits, "bytes"> = BUILD_LIMITS,
+): Promise<NamedPatch[]> {
+  if (named.length === 0) return [await workingTreePatch(work, limit)];
   if (named.filter((argument) => argument === "-").length > 1)
     throw new Fault("bad-input", "standard input can be read only once");
   const patches: NamedPatch[] = [];
-  for (const argument of named) patches.push(await readPatch(work, argument));
+  for (const argument of named) patches.push(await readPatch(work, argument, limit));
   return patches;
 }
 
-async function readPatch(work: Work, argument: string): Promise<NamedPatch> {
+async function readPatch(work: Work, argument: string, limit: number): Promise<NamedPatch> {
   if (argument === "-") {
     const name = "standard input";
-    return notEmpty({ name, text: await readAll(work, process.stdin, name) });
+    return notEmpty({ name, text: await readAll(work, process.stdin, name, limit) });
   }
   const kind = await stat(argument).catch((error: NodeJS.ErrnoException) => error);
   if (kind instanceof Error) {
     const range = kind.code === "ENOENT" ? parseRange(argument) : undefined;
-    if (range) return rangePatch(work, argument, range);
+    if (range) return rangePatch(work, argument, range, limit);
     throw cannotRead(argument, kind);
   }
+  if (kind.isFile() && kind.size > limit) throw tooLarge(argument, limit);
   if (kind.isDirectory()) throw new Fault("bad-input", `${argument} is a folder, not a patch`);
   const text = kind.isFile()
-    ? await readAll(work, createReadStream(argument), argument)
+    ? await readAll(work, createReadStream(argument), argument, limit)
     : // Opening or reading a pipe may block a thread of ours for ever; a program can be killed.
-      await outputOf(work, ["cat", "--", argument], argument);
+      await outputOf(work, ["cat", "--", argument], argument, limit);
   return notEmpty({ name: argument, text, file: argument });
 }
 
@@ -79,85 +72,67 @@ function notEmpty(patch: NamedPatch): NamedPatch {
   return patch;
 }
 
-/** `A..B` or `A...B` of names git could know (git-check-ref-format); an empty B is HEAD. */
-function parseRange(argument: string): { from: string; dots: string; to: string } | undefined {
-  const [, from, dots, to] = /^([^.]\S*?)(\.{2,3})([^.]\S*)?$/.exec(argument) ?? [];
-  if (!from || !dots || from.startsWith("-") || from.endsWith("/") || to?.startsWith("/")) return undefined;
-  return { from, dots, to: to ?? "HEAD" };
+/** The range of commits that an argument names, when it is no file; undefined when it is none. */
+export async function rangeNamed(argument: string): Promise<Range | undefined> {
+  const isFile = await stat(argument).then(
+    () => true,
+    () => false,
+  );
+  return isFile ? undefined : parseRange(argument);
 }
 
-async function rangePatch(
-  work: Work,
-  argument: string,
-  range: { from: string; dots: string; to: string },
-): Promise<NamedPatch> {
+async function rangePatch(work: Work, argument: string, range: Range, limit: number): Promise<NamedPatch> {
   await requireRepository(work, `no file ${argument}, and the current folder is not in a git repository`);
-  const from = await commitOf(work, range.from);
-  const to = await commitOf(work, range.to);
-  const text = await gitDiff(work, `${from}${range.dots}${to}`);
+  const text = await gitDiff(work, await commitsOf(work, range), limit);
   if (text.length === 0) throw new Fault("bad-input", `nothing differs in ${argument}`);
   return { name: argument, text };
 }
 
-async function workingTreePatch(work: Work): Promise<NamedPatch> {
+async function workingTreePatch(work: Work, limit: number): Promise<NamedPatch> {
   await requireRepository(work, "no patch named, and the current folder is not in a git repository");
-  const text = await gitDiff(work, "HEAD");
-  if (text.length === 0)
-    throw new Fault("bad-input", "nothing has changed since HEAD: there is no patch to look at");
-  return { name: "changes since HEAD", text };
+  const text = await gitDiff(work, "HEAD", limit);
+  if (text.length === 0) throw new Fault("bad-input", NOTHING_CHANGED);
+  return { name: SINCE_HEAD, text };
 }
 
-async function requireRepository(work: Work, message: string): Promise<void> {
-  const found = await run(work, [...GIT, "rev-parse", "--git-dir"]);
-  if (found.status !== 0) throw new Fault("bad-input", message, { detail: found.stderr });
+async function gitDiff(work: Work, revisions: string, limit: number): Promise<Buffer> {
+  return outputOf(work, [...GIT, "diff", ...PLAIN_DIFF, "--unified=3", revisions, "--"], revisions, limit);
 }
 
-async function commitOf(work: Work, name: string): Promise<string> {
-  const found = await run(work, [
-    ...GIT,
-    "rev-parse",
-    "--verify",
-    "--quiet",
-    "--end-of-options",
-    `${name}^{commit}`,
-  ]);
-  if (found.status !== 0) throw new Fault("bad-input", `git knows no commit '${name}'`);
-  return found.stdout.trim();
-}
-
-async function gitDiff(work: Work, revisions: string): Promise<Buffer> {
-  return outputOf(work, [...GIT, ...DIFF, revisions, "--"], revisions);
-}
-
-async function outputOf(work: Work, argv: readonly [string, ...string[]], name: string): Promise<Buffer> {
+async function outputOf(
+  work: Work,
+  argv: readonly [string, ...string[]],
+  name: string,
+  limit: number,
+): Promise<Buffer> {
   const chunks: Buffer[] = [];
   const full = new AbortController();
   let size = 0;
   const onOutput = (chunk: Buffer) => {
     chunks.push(chunk);
     size += chunk.length;
-    if (size > LIMIT) full.abort();
+    if (size > limit) full.abort();
   };
   const failure = { code: "bad-input" as const, message: `cannot read ${name}` };
   await runOk({ signal: AbortSignal.any([work.signal, full.signal]) }, argv, { onOutput, failure }).catch(
     (error: unknown) => {
-      throw full.signal.aborted ? tooLarge(name) : error;
+      throw full.signal.aborted ? tooLarge(name, limit) : error;
     },
   );
   return Buffer.concat(chunks);
 }
 
-async function readAll(work: Work, stream: Readable, name: string): Promise<Buffer> {
+async function readAll(work: Work, stream: Readable, name: string, limit: number): Promise<Buffer> {
   const chunks: Buffer[] = [];
   let size = 0;
   for await (const chunk of addAbortSignal(work.signal, stream)) {
     size += chunk.length;
-    if (size > LIMIT) throw tooLarge(name);
+    if (size > limit) throw tooLarge(name, limit);
     chunks.push(Buffer.from(chunk));
   }
   return Buffer.concat(chunks);
 }
 
-function tooLarge(name: string): Fault {
-  return new Fault("bad-input", `${name} is larger than ${LIMIT / 1024 / 1024} MiB: that is no hot patch`);
+function tooLarge(name: string, limit: number): Fault {
+  return new Fault("bad-input", `${name} is larger than ${limit / 1024 / 1024} MiB: that is no hot patch`);
 }

@@ -1,21 +1,17 @@
 import { createHash } from "node:crypto";
 import { join } from "node:path";
 import type { KernelProfile } from "@kernel-hotpatch/kernel/profile/profile";
-import { type Command, Option } from "commander";
-import type { Colors } from "../render/colors.js";
+import type { Command } from "commander";
 import { renderJson } from "../render/json.js";
-import type { Review } from "../review/review.js";
 import type { Severity } from "../rules/rule.js";
 import type { Act } from "./command.js";
 import { failOnOption } from "./fail-on.js";
+import { type Format, formatOption, rendered } from "./format.js";
 import type { NamedPatch } from "./patch-argument.js";
 import { PATCH_HELP } from "./patch-help.js";
 import type { Session } from "./session.js";
 import { testOption } from "./test-option.js";
 import { writeWhole } from "./write-whole.js";
-
-const FORMATS = ["text", "json", "markdown"] as const;
-type Format = (typeof FORMATS)[number];
 
 interface Options {
   readonly test?: readonly string[];
@@ -34,7 +30,7 @@ export function addReviewCommand(program: Command, act: Act): void {
       "-o, --output <folder>",
       "where patch.ko, report.json and the objects go; default: inside the cache",
     )
-    .addOption(new Option("--format <format>", "how the review is printed").choices(FORMATS).default("text"))
+    .addOption(formatOption())
     .addOption(failOnOption())
     .addHelpText(
       "after",
@@ -70,19 +66,8 @@ async function review(session: Session, named: readonly string[], options: Optio
   const accelerator = await bestAccelerator(work, profile);
   const judged = await runReview(work, profile, { patches, outputDir }, { tests, accelerator });
   await writeWhole(join(outputDir, "report.json"), renderJson(judged));
-  session.print(await rendered(judged, session.json ? "json" : options.format, session.colors));
+  session.print(await rendered(judged, options.format, session));
   return reaches(judged.findings, options.failOn) ? 1 : 0;
-}
-
-async function rendered(judged: Review, format: Format, colors: Colors): Promise<string> {
-  switch (format) {
-    case "json":
-      return renderJson(judged);
-    case "markdown":
-      return (await import("../render/markdown.js")).renderReviewMarkdown(judged);
-    case "text":
-      return (await import("../render/text.js")).renderReviewText(judged, colors);
-  }
 }
 
 /** The same patches on the same kernel give the same files, so that runs at once do not disturb each other. */

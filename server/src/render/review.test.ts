@@ -27,6 +27,7 @@ const review: Review = {
   kernel: { id: "debian/6.1.0-55-amd64", arch: "x86_64", release: "6.1.0-55-amd64" },
   patch: { files: ["fs/proc/meminfo.c"], sha256: "0".repeat(64) },
   verdict: "unsafe",
+  witnesses: ["object", "sandbox"],
   findings: [finding],
   objects: [
     {

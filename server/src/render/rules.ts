@@ -24,15 +24,22 @@ export function renderRuleText(rule: Rule, colors: Colors): string {
   ].join("\n")}\n`;
 }
 
-/** The page `docs/rules.md`. */
+/** The page `docs/rules.md`: every rule with a line, and a page of its own. */
 export function renderRulesPage(rules: readonly Rule[]): string {
-  const sections = rules.map(
-    (rule) =>
-      `## ${rule.id}\n\n${sentence(rule.summary)}\n\n- Severity: ${rule.severity}\n- Seen by: ${rule.witnesses.join(", ")}\n\n${rule.why}\n\n**What to do.** ${rule.remedy}\n`,
-  );
-  return `# Rules\n\nWritten by \`npm run generate\` from \`server/src/rules\`; do not edit.\nA witness may weigh a single case differently from the severity given here.\n\n${sections.join("\n")}`;
-}
-
-function sentence(text: string): string {
-  return `${text.charAt(0).toUpperCase()}${text.slice(1)}.`;
+  const rows = rules
+    .toSorted((a, b) => a.id.localeCompare(b.id))
+    .map(
+      (rule) =>
+        `| [${rule.id}](rules/${rule.id}.md) | ${rule.severity} | ${rule.witnesses.join(", ")} | ${rule.summary} |`,
+    );
+  return `${[
+    "# Rules",
+    "",
+    "Written by `npm run generate` from `server/src/rules`; do not edit.",
+    "A witness may weigh a single case differently from the severity given here.",
+    "",
+    "| rule | severity | seen by | trips when |",
+    "| --- | --- | --- | --- |",
+    ...rows,
+  ].join("\n")}\n`;
 }

@@ -1,6 +1,6 @@
 import type { FileChange } from "@kernel-hotpatch/kernel/build/patch-files";
 import { checkpoint, type Work } from "@kernel-hotpatch/kernel/host/work";
-import type { ChangedFile } from "../change/change-set.js";
+import type { ChangedFile, ChangeSet } from "../change/change-set.js";
 import { readChangeSet } from "../change/read-change-set.js";
 import type { SourceFinding, SourceRule } from "../rules/inspection.js";
 import { witnessRules } from "../rules/source-rules.js";
@@ -8,6 +8,7 @@ import type { Engine } from "../syntax/tree.js";
 import { readConditionsOf } from "../tree/conditions.js";
 import { gatherFacts } from "../tree/gather-facts.js";
 import type { SourceTree } from "../tree/source-tree.js";
+import type { TreeFacts } from "../tree/tree-facts.js";
 import type { Finding } from "./finding.js";
 
 /**
@@ -31,12 +32,18 @@ export async function checkFiles(
   for (const [at, file] of changes.files.entries()) {
     checkpoint(work);
     work.progress(`judging ${file.path}`, at / changes.files.length);
-    for (const rule of witnessRules)
-      for (const found of rule.check({ file, changes, facts }))
-        findings.push(findingOfSource(rule, found, file));
+    findings.push(...askRules(file, changes, facts));
     changes.release();
   }
   return findings;
+}
+
+/** Puts every rule to one file of a change. */
+export function askRules(file: ChangedFile, changes: ChangeSet, facts: TreeFacts): Finding[] {
+  const inspection = { file, changes, facts };
+  return witnessRules.flatMap((rule) =>
+    [...rule.check(inspection)].map((found) => findingOfSource(rule, found, file)),
+  );
 }
 
 /** A rule's finding with the rule's words around it. */

@@ -73,6 +73,21 @@ export const Finding = Type.Object(
         { description: "changes that a machine can make for the author" },
       ),
     ),
+    confirmed: Type.Optional(
+      Type.Object(
+        { witness: Type.Enum(WITNESSES) },
+        { additionalProperties: false, description: "a stronger witness saw the same" },
+      ),
+    ),
+    contradicted: Type.Optional(
+      Type.Object(
+        { witness: Type.Enum(WITNESSES), message: Type.String() },
+        {
+          additionalProperties: false,
+          description: "a stronger witness looked and did not see it; the weight is then needs-review",
+        },
+      ),
+    ),
     suppressed: Type.Optional(
       Type.Object(
         { reason: Type.String() },

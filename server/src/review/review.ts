@@ -1,4 +1,5 @@
 import { type Static, Type } from "typebox";
+import { WITNESSES } from "../rules/rule.js";
 import { Finding } from "./finding.js";
 import type { Immutable } from "./immutable.js";
 import { ObjectDiff } from "./object-diff.js";
@@ -57,6 +58,9 @@ export const Review = Type.Object(
       closed,
     ),
     verdict,
+    witnesses: Type.Array(Type.Enum(WITNESSES), {
+      description: "who was asked; the verdict is theirs alone",
+    }),
     findings: Type.Array(Finding),
     objects: Type.Optional(Type.Array(ObjectDiff)),
     module: Type.Optional(

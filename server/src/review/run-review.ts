@@ -1,13 +1,19 @@
 import type { BuildResult } from "@kernel-hotpatch/kernel/build/build";
 import { type BuildRequest, buildPatch } from "@kernel-hotpatch/kernel/build/build-patch";
+import { BUILD_LIMITS } from "@kernel-hotpatch/kernel/build/patch-limits";
 import { runOk } from "@kernel-hotpatch/kernel/host/run";
 import type { Work } from "@kernel-hotpatch/kernel/host/work";
 import type { Observation } from "@kernel-hotpatch/kernel/observation";
 import type { KernelProfile } from "@kernel-hotpatch/kernel/profile/profile";
 import { namingFullDisk } from "@kernel-hotpatch/kernel/profile/room";
 import { type Proof, proveModule } from "@kernel-hotpatch/kernel/sandbox/prove-module";
+import { WITNESSES } from "../rules/rule.js";
+import { treeOfProfile } from "../tree/open-tree.js";
+import { type AppliedPatch, applyToTree } from "./applied-patch.js";
+import { sourceFindings, withSuppressions } from "./check.js";
 import type { Finding } from "./finding.js";
 import { findingOf } from "./finding-of.js";
+import { mergeWitnesses } from "./merge-witnesses.js";
 import type { Review } from "./review.js";
 import { sandboxFindings, sandboxPart } from "./sandbox-part.js";
 import { tool } from "./tool.js";
@@ -15,7 +21,7 @@ import { heaviestFirst, verdictOf } from "./verdict.js";
 
 /**
  * Asks the object witness alone.
- * @returns a review that says that nothing was run
+ * @returns a review that says that nobody read the source, and that nothing was run
  * @throws Fault as `buildPatch`
  */
 export async function reviewObjects(
@@ -24,15 +30,17 @@ export async function reviewObjects(
   request: BuildRequest,
 ): Promise<Review> {
   const { built, findings } = await askObjects(work, profile, request);
-  if (!built.module) return reviewOf(profile, built, findings);
-  const notRun = findingOf({ rule: "not-run", message: "the module was built and not run" }, "sandbox");
-  return reviewOf(profile, built, [...findings, notRun]);
+  const unasked = [findingOf({ rule: "not-read", message: "only the objects were looked at" }, "source")];
+  if (built.module)
+    unasked.push(findingOf({ rule: "not-run", message: "the module was built and not run" }, "sandbox"));
+  return reviewOf(profile, built, ["object"], [...findings, ...unasked]);
 }
 
 /**
- * Asks the object witness and, when it made a module, the sandbox witness.
+ * Asks all three witnesses: the source and the objects, which are brought together, and, when there is a module, the
+ * sandbox.
  * @param proof how the module is to be tried
- * @throws Fault as `buildPatch` and `proveModule`
+ * @throws Fault as `buildPatch`, `checkPatch` and `proveModule`
  */
 export async function runReview(
   work: Work,
@@ -40,14 +48,26 @@ export async function runReview(
   request: BuildRequest,
   proof: Omit<Proof, "module">,
 ): Promise<Review> {
-  const { built, findings } = await askObjects(work, profile, request);
+  const [{ built, findings: seen }, { patch, findings: read }] = await Promise.all([
+    askObjects(work, profile, request),
+    askSource(work, profile, request),
+  ]);
+  const merged = mergeWitnesses(read, seen, built.objects);
   const { module } = built;
-  if (!module) return reviewOf(profile, built, findings);
+  if (!module) return reviewOf(profile, built, ["source", "object"], withSuppressions(patch, merged));
   const run = await namingFullDisk(work, () => proveModule(work, profile, { ...proof, module }));
-  return {
-    ...reviewOf(profile, built, [...findings, ...sandboxFindings(run, proof.tests.length)]),
-    sandbox: sandboxPart(run),
-  };
+  const findings = withSuppressions(patch, [...merged, ...sandboxFindings(run, proof.tests.length)]);
+  return { ...reviewOf(profile, built, WITNESSES, findings), sandbox: sandboxPart(run) };
+}
+
+async function askSource(
+  work: Work,
+  profile: KernelProfile,
+  { patches }: BuildRequest,
+): Promise<{ patch: AppliedPatch; findings: Finding[] }> {
+  const tree = await treeOfProfile(profile, work.cache);
+  const patch = await applyToTree(work, tree.root, patches, BUILD_LIMITS);
+  return { patch, findings: await sourceFindings(work, tree, patch) };
 }
 
 async function askObjects(
@@ -59,22 +79,22 @@ async function askObjects(
   const [version = ""] = (await runOk(work, [command, "--version"])).split("\n");
   const built = await namingFullDisk(work, () => buildPatch(work, profile, request));
   const observed = [...profileObservations(profile, version), ...built.observations];
-  const findings = observed.map((observation) => findingOf(observation, "object"));
-  return { built, findings: [...findings, findingOf(NOT_READ, "source")] };
+  return { built, findings: observed.map((observation) => findingOf(observation, "object")) };
 }
 
-const NOT_READ: Observation = {
-  rule: "not-read",
-  message: "this version does not read the change's C: what it means is for a person to judge",
-};
-
-function reviewOf(profile: KernelProfile, built: BuildResult, findings: readonly Finding[]): Review {
+function reviewOf(
+  profile: KernelProfile,
+  built: BuildResult,
+  witnesses: Review["witnesses"],
+  findings: readonly Finding[],
+): Review {
   return {
     schemaVersion: 1,
     tool,
     kernel: { id: profile.id, arch: profile.arch, release: profile.release },
     patch: built.patch,
     verdict: verdictOf(findings),
+    witnesses,
     findings: heaviestFirst(findings),
     objects: built.objects,
     ...(built.module === undefined ? {} : { module: built.module }),

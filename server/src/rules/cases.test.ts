@@ -1,13 +1,12 @@
-import { mkdir, mkdtemp, readdir, readFile, rm, writeFile } from "node:fs/promises";
+import { mkdtemp, readdir, readFile, rm } from "node:fs/promises";
 import { tmpdir } from "node:os";
-import { dirname, join } from "node:path";
+import { join } from "node:path";
 import { fileURLToPath } from "node:url";
 import { afterAll, beforeAll, describe, expect, it } from "vitest";
-import { checkFiles } from "../review/check-files.js";
 import { loadEngine } from "../syntax/engine.js";
-import { openTree } from "../tree/open-tree.js";
-import { type Expected, parseCases, type RuleCase } from "./case-file.js";
+import { type Expected, parseCases } from "./case-file.js";
 import type { Edit } from "./inspection.js";
+import { judgeCase } from "./judge-case.js";
 import { witnessRules } from "./source-rules.js";
 
 const FOLDER = fileURLToPath(new URL(".", import.meta.url));
@@ -38,7 +37,7 @@ describe.each(files)("$id", ({ id, cases }) => {
   });
 
   it.each(cases.map((one) => ({ ...one, name: `${one.title} (line ${one.line})` })))("$name", async (one) => {
-    const found = (await findings(one)).filter(({ rule }) => rule === id);
+    const found = (await judgeCase(engine, room, one)).filter(({ rule }) => rule === id);
     const seen: Expected[] = found.map(({ file, line, severity, message }) => ({
       file: file ?? "",
       line: line ?? 0,
@@ -69,51 +68,6 @@ describe.each(files)("$id", ({ id, cases }) => {
     }
   });
 });
-
-async function findings(one: RuleCase) {
-  const root = await mkdtemp(join(room, "tree-"));
-  const changed = one.files.filter(({ before, after }) => before !== after);
-  const given = new Set(one.files.map(({ path }) => path));
-  const files = new Map(Object.entries(SURROUNDINGS).filter(([path]) => !given.has(path)));
-  for (const { path, before } of one.files) if (before !== undefined) files.set(path, before);
-  for (const { path } of one.files) {
-    const makefile = join(dirname(path), "Makefile");
-    if (!path.endsWith(".c") || given.has(makefile)) continue;
-    files.set(
-      makefile,
-      `${files.get(makefile) ?? ""}obj-y += ${path.replace(/^.*\//, "").replace(/c$/, "o")}\n`,
-    );
-    for (let folder = dirname(path); folder.includes("/"); folder = dirname(folder)) {
-      const above = join(dirname(folder), "Makefile");
-      if (!given.has(above))
-        files.set(above, `${files.get(above) ?? ""}obj-y += ${folder.replace(/^.*\//, "")}/\n`);
-    }
-  }
-  for (const [path, text] of files) {
-    await mkdir(join(root, dirname(path)), { recursive: true });
-    await writeFile(join(root, path), text);
-  }
-  const work = {
-    signal: new AbortController().signal,
-    cache: join(root, ".cache"),
-    progress: () => undefined,
-  };
-  const bytes = (text: string | undefined) => (text === undefined ? undefined : Buffer.from(text));
-  const changes = changed.map(({ path, before, after }) => {
-    const [old, now] = [bytes(before), bytes(after)];
-    return { path, ...(old && { before: old }), ...(now && { after: now }) };
-  });
-  return await checkFiles(work, engine, await openTree(root), changes);
-}
-
-/** The least that makes a folder a kernel tree. */
-const SURROUNDINGS: Readonly<Record<string, string>> = {
-  Makefile: "VERSION = 6\nPATCHLEVEL = 1\nSUBLEVEL = 0\nEXTRAVERSION =\nNAME = Cases\n",
-  Kbuild:
-    "obj-y += init/ kernel/ mm/ fs/ ipc/ security/ crypto/ block/ io_uring/ lib/ drivers/ sound/ net/ virt/\n",
-  MAINTAINERS: "\n",
-  ".config": "CONFIG_X86_64=y\nCONFIG_64BIT=y\nCONFIG_SMP=y\nCONFIG_MODULES=y\nCONFIG_LIVEPATCH=y\n",
-};
 
 function applied(text: string, edits: readonly Edit[]): string {
   const lines = text.split("\n");

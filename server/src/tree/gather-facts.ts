@@ -1,68 +1,291 @@
-import { readdir, readFile } from "node:fs/promises";
-import { join } from "node:path";
-import type { Work } from "@kernel-hotpatch/kernel/host/work";
+import { readFile, stat } from "node:fs/promises";
+import { basename, join } from "node:path";
+import { setImmediate } from "node:timers/promises";
+import { checkpoint, type Work } from "@kernel-hotpatch/kernel/host/work";
 import type { ChangeSet } from "../change/change-set.js";
+import { decodeSource } from "../syntax/source-text.js";
 import type { Engine } from "../syntax/tree.js";
+import { findWords, type Occurrences } from "./find-words.js";
+import { headerReaches, REACH_LIMIT } from "./header-reach.js";
+import { type Inclusions, readInclusions } from "./inclusions.js";
+import { unitBuilds } from "./kbuild.js";
+import { keptAnswers } from "./kept-answers.js";
 import type { SourceTree } from "./source-tree.js";
-import type { TreeFacts, Use } from "./tree-facts.js";
+import { exportsOf } from "./symvers.js";
+import type { HeaderReach, TreeFacts, UnitBuild, Use, Uses } from "./tree-facts.js";
+import { type FileUse, usesInFile } from "./uses-in-file.js";
+import { type Words, wordsOf } from "./words-of.js";
 
-/** Provisional, by regular expressions: replaced by branch `tree`. */
+/** Files that are parsed for one name, and for all. */
+const FILES_OF_A_WORD = 60;
+const FILES_IN_ALL = 1500;
+/** Larger files are tables that a generator wrote. */
+const LONGEST_FILE = 2_000_000;
+
+/**
+ * Gathers what rules may ask of the tree about a change: one search of the tree for all names, then the files found are
+ * parsed, within bounds. What is known from earlier runs is not searched for again.
+ * @param tree as it was before the change
+ * @throws Fault as `searchTree`; a file that cannot be read or parsed has its uses told as `unread`
+ */
 export async function gatherFacts(
-  _work: Work,
+  work: Work,
   tree: SourceTree,
   changes: ChangeSet,
-  _engine: Engine,
+  engine: Engine,
 ): Promise<TreeFacts> {
-  const texts = new Map<string, string>();
-  for (const path of await readdir(tree.root, { recursive: true }))
-    if (/\.[ch]$/.test(path)) texts.set(path, await readFile(join(tree.root, path), "utf8"));
-  for (const { path, after } of changes.files)
-    if (after) texts.set(path, after.text);
-    else texts.delete(path);
-  const inPatch = new Set(changes.files.map(({ path }) => path));
-  const usesIn = (file: string, text: string, name: string): Use[] => {
-    const uses: Use[] = [];
-    let within: string | undefined;
-    for (const [index, line] of text.split("\n").entries()) {
-      const head = /^[a-zA-Z_].*?(\w+)\([^;]*$/.exec(line);
-      if (head) within = head[1];
-      if (line.startsWith("}")) within = undefined;
-      for (const match of line.matchAll(new RegExp(`\\b${name}\\b`, "g"))) {
-        const rest = line.slice(match.index + name.length);
-        const outer = head ? undefined : within;
-        const argumentOf = /(\w+)\([^()]*$/.exec(line.slice(0, match.index))?.[1];
-        const member = /\.(\w+)\s*=\s*&?$/.exec(line.slice(0, match.index))?.[1];
-        const kind = /(struct|union|enum) $/.test(line.slice(0, match.index))
-          ? "type"
-          : rest.startsWith("(")
-            ? outer || /^\s/.test(line)
-              ? "call"
-              : /;\s*$/.test(line)
-                ? "declaration"
-                : "definition"
-            : "address";
-        uses.push({
-          file,
-          line: index + 1,
-          column: match.index + 1,
-          kind,
-          inPatch: inPatch.has(file),
-          ...(outer !== undefined && { within: outer }),
-          ...(argumentOf !== undefined && { argumentOf }),
-          ...(member !== undefined && { member }),
-        });
-      }
-    }
-    return uses;
-  };
+  const inclusions = once(() => readInclusions(work, tree));
+  const textBuild = unitBuilds(tree);
+  const includedBuilds = await buildsByInclusion(work, tree, changes, textBuild, inclusions);
+  const build = (path: string) => includedBuilds.get(path) ?? textBuild(path);
+  const reaches = await reachesOf(work, tree, changes, build, inclusions);
+  const uses = await usesOf(work, tree, changes, engine);
   return {
     tree,
-    build: () => ({ into: "vmlinux" }),
-    uses: (name) => {
-      const places = [...texts].flatMap(([file, text]) => usesIn(file, text, name));
-      return { places, count: places.length };
+    build,
+    reach: (header) => reaches.get(header) ?? { units: 0, atLeast: true, examples: [] },
+    uses(name) {
+      const known = uses.get(name);
+      if (known === undefined) throw new Error(`uses of ${name} were not gathered`);
+      return known;
     },
-    reach: () => ({ units: 0, atLeast: false, examples: [] }),
-    exported: () => undefined,
+    exported: exportsOf(tree.moduleSymvers),
   };
 }
+
+function once<Value>(make: () => Promise<Value>): () => Promise<Value> {
+  let made: Promise<Value> | undefined;
+  return () => {
+    made ??= make();
+    return made;
+  };
+}
+
+/** Changed `.c` files that no makefile lists are built with the unit that includes them. */
+async function buildsByInclusion(
+  work: Pick<Work, "cache">,
+  tree: SourceTree,
+  changes: ChangeSet,
+  build: (path: string) => UnitBuild,
+  inclusions: () => Promise<Inclusions>,
+): Promise<Map<string, UnitBuild>> {
+  const kept = keptAnswers<readonly string[]>(work, tree, "including-units-1");
+  const builds = new Map<string, UnitBuild>();
+  for (const { path, kind } of changes.files) {
+    if (kind.role !== "unit") continue;
+    const { into, option } = build(path);
+    if ((into !== "nothing" && into !== "unknown") || option !== undefined) continue;
+    let units = kept.read(path);
+    if (units === undefined) {
+      units = (await inclusions()).includers(path).filter((includer) => includer.endsWith(".c"));
+      kept.write(path, units);
+    }
+    const including = units.map(build).find((found) => found.into !== "nothing" && found.into !== "unknown");
+    if (including) builds.set(path, including);
+  }
+  return builds;
+}
+
+async function reachesOf(
+  work: Pick<Work, "cache">,
+  tree: SourceTree,
+  changes: ChangeSet,
+  build: (path: string) => UnitBuild,
+  inclusions: () => Promise<Inclusions>,
+): Promise<Map<string, HeaderReach>> {
+  const headers = changes.files.filter(({ path, kind }) => kind.role === "header" && path.endsWith(".h"));
+  const old = headers.filter(({ existedBefore }) => existedBefore).map(({ path }) => path);
+  const reaches = await headerReaches(work, tree, old, build, inclusions);
+  for (const { path } of headers.filter(({ existedBefore }) => !existedBefore)) {
+    // Only changed files can include what is new; through a header among them it may reach further.
+    const name = basename(path);
+    const includers = changes.files.filter(({ after }) =>
+      after?.items.some((item) => item.kind === "include" && item.name.includes(name)),
+    );
+    const units = includers.map((file) => file.path).filter((file) => file.endsWith(".c"));
+    const atLeast = units.length > REACH_LIMIT || units.length < includers.length;
+    reaches.set(path, { units: units.length, atLeast, examples: units.slice(0, 8) });
+  }
+  return reaches;
+}
+
+async function usesOf(
+  work: Work,
+  tree: SourceTree,
+  changes: ChangeSet,
+  engine: Engine,
+): Promise<Map<string, Uses>> {
+  const words = wordsOf(changes);
+  work.progress("searching the kernel tree");
+  const pristine = await usesInTree(work, tree, changes, engine, words.tree);
+  const patched = await usesInPatch(work, changes, engine, words);
+  const changed = new Set(changes.files.map(({ path }) => path));
+  const uses = new Map<string, Uses>();
+  for (const name of [...words.tree, ...words.local.keys()]) {
+    const inTree = pristine.get(name) ?? { places: [], count: 0 };
+    const outside = inTree.places.filter(({ file }) => !changed.has(file));
+    const inside = patched.get(name) ?? [];
+    const places = [...outside, ...inside]
+      .sort(byPlace)
+      .map((use) => withKind(use, words.functions.has(name)));
+    const count = inTree.count - (inTree.places.length - outside.length) + inside.length;
+    uses.set(name, { places, count });
+  }
+  return uses;
+}
+
+/** Only a function's name, used as a value, is its address. */
+function withKind(use: Use, isFunction: boolean): Use {
+  return use.kind === "address" && !isFunction ? { ...use, kind: "other" } : use;
+}
+
+interface KeptUses extends Uses {
+  /** Files that were not read since the patch changes them. */
+  readonly skipped: readonly string[];
+}
+
+/** Uses in the tree as it was, by name; files that the patch changes are not read. */
+async function usesInTree(
+  work: Work,
+  tree: SourceTree,
+  changes: ChangeSet,
+  engine: Engine,
+  names: ReadonlySet<string>,
+): Promise<Map<string, Uses>> {
+  const kept = keptAnswers<KeptUses>(work, tree, "uses-1");
+  const changed = new Set(changes.files.map(({ path }) => path));
+  const uses = new Map<string, Uses>();
+  const wanted: string[] = [];
+  for (const name of names) {
+    const known = kept.read(name);
+    if (known?.skipped.every((file) => changed.has(file))) uses.set(name, known);
+    else wanted.push(name);
+  }
+  const occurrences = [...(await findWords(work, tree, wanted))];
+  const plan = planOf(occurrences);
+  const read = await readFiles(work, tree, engine, plan.files, changed);
+  for (const [name, found] of occurrences) {
+    const answer = usesOfOccurrences(name, found, read);
+    uses.set(name, answer);
+    if (!plan.whole.has(name)) continue;
+    const skipped = [...new Set(found.places.map(([file]) => file))].filter((file) => changed.has(file));
+    kept.write(name, { ...answer, skipped });
+  }
+  return uses;
+}
+
+interface Plan {
+  /** Which names to look for in which file. */
+  readonly files: ReadonlyMap<string, ReadonlySet<string>>;
+  /** Names for which as much is read as ever is. */
+  readonly whole: ReadonlySet<string>;
+}
+
+/** Names in few files come first: of them everything is read. */
+function planOf(occurrences: readonly (readonly [string, Occurrences])[]): Plan {
+  const files = new Map<string, Set<string>>();
+  const whole = new Set<string>();
+  const byFiles = occurrences
+    .map(([name, { places }]) => ({ name, files: [...new Set(places.map(([file]) => file))] }))
+    .sort((a, b) => a.files.length - b.files.length || (a.name < b.name ? -1 : 1));
+  for (const { name, files: found } of byFiles) {
+    const wanted = found.slice(0, FILES_OF_A_WORD);
+    const affordable = wanted.filter((file) => files.has(file) || files.size < FILES_IN_ALL);
+    for (const file of affordable) {
+      const names = files.get(file) ?? new Set();
+      files.set(file, names.add(name));
+    }
+    if (affordable.length === wanted.length) whole.add(name);
+  }
+  return { files, whole };
+}
+
+type ReadFiles = ReadonlyMap<string, ReadonlyMap<string, readonly FileUse[]>>;
+
+/** What was read of each file; a file that cannot be read is missing. */
+async function readFiles(
+  work: Work,
+  tree: SourceTree,
+  engine: Engine,
+  files: Plan["files"],
+  skipped: ReadonlySet<string>,
+): Promise<ReadFiles> {
+  const read = new Map<string, ReadonlyMap<string, readonly FileUse[]>>();
+  let [done, since] = [0, performance.now()];
+  for (const [file, names] of files) {
+    checkpoint(work);
+    work.progress(`reading ${file}`, done++ / files.size);
+    if (skipped.has(file)) continue;
+    const uses = await readUses(tree, engine, file, names);
+    if (uses) read.set(file, uses);
+    // Long enough for a signal to arrive.
+    if (performance.now() - since > 50) {
+      await setImmediate();
+      since = performance.now();
+    }
+  }
+  return read;
+}
+
+async function readUses(
+  tree: SourceTree,
+  engine: Engine,
+  file: string,
+  names: ReadonlySet<string>,
+): Promise<Map<string, FileUse[]> | undefined> {
+  try {
+    const path = join(tree.root, file);
+    if ((await stat(path)).size > LONGEST_FILE) return undefined;
+    const uses = usesInFile(engine, decodeSource(await readFile(path)), names);
+    return new Map([...names].map((name) => [name, uses.get(name) ?? []]));
+  } catch {
+    // One file's failure is no reason to answer nothing: its uses are told as unread.
+    return undefined;
+  }
+}
+
+function usesOfOccurrences(name: string, { count, places }: Occurrences, read: ReadFiles): Uses {
+  const uses: Use[] = [];
+  let withoutText = count;
+  let last = "";
+  for (const [file, line, column] of places) {
+    const names = read.get(file);
+    // A file may have been read for other names only.
+    if (names === undefined || !names.has(name)) {
+      uses.push({ file, line, column, kind: "unread", inPatch: false });
+    } else {
+      const inFile = file === last ? [] : (names.get(name) ?? []);
+      for (const use of inFile) uses.push({ file, ...use, inPatch: false });
+      withoutText += inFile.length - 1;
+    }
+    last = file;
+  }
+  return { places: uses, count: withoutText };
+}
+
+/** Uses in the patched text of changed files, by name. */
+async function usesInPatch(
+  work: Pick<Work, "signal">,
+  changes: ChangeSet,
+  engine: Engine,
+  words: Words,
+): Promise<Map<string, Use[]>> {
+  const uses = new Map<string, Use[]>();
+  for (const { path, after } of changes.files) {
+    if (!after) continue;
+    checkpoint(work);
+    await setImmediate();
+    const names = {
+      has: (name: string) => words.tree.has(name) || words.local.get(name)?.has(path) === true,
+    };
+    for (const [name, found] of usesInFile(engine, after.text, names)) {
+      const all = uses.get(name) ?? [];
+      for (const use of found) all.push({ file: path, ...use, inPatch: true });
+      uses.set(name, all);
+    }
+  }
+  return uses;
+}
+
+const byPlace = (a: Use, b: Use) =>
+  a.file === b.file ? a.line - b.line || a.column - b.column : a.file < b.file ? -1 : 1;

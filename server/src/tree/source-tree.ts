@@ -10,6 +10,8 @@ export interface SourceTree {
   readonly arch: Arch;
   /** `[6, 1]`, from the top Makefile (`VERSION`, `PATCHLEVEL`). */
   readonly version: readonly [number, number];
+  /** What `uname -r` says on that kernel; of a person's own tree the version that its Makefile tells. */
+  readonly release: string;
   /** Which options are on; absent when the tree has no `.config`: then nobody knows what is compiled. */
   readonly config?: KernelConfig;
   /** Path of `Module.symvers`, which tells exports and their modules; absent when there is none. */

@@ -1,6 +1,5 @@
 import type { SourceRule } from "../inspection.js";
-import { layoutChanges, typeChanges } from "./layout-change.js";
-import { livesOnPatchedStacks } from "./type-locality.js";
+import { isLocal, layoutChanges, typeChanges } from "./layout-change.js";
 
 /** @see docs/rules/data-layout-local.md */
 export const dataLayoutLocal: SourceRule = {
@@ -17,7 +16,7 @@ export const dataLayoutLocal: SourceRule = {
       if (!before && after && after.keyword !== "enum")
         yield { at: place, symbol: after.name, message: `'${after.name}' is new: only the patch knows it` };
     for (const change of layoutChanges(inspection))
-      if (livesOnPatchedStacks(change.item, inspection))
+      if (isLocal(change, inspection))
         yield {
           at: change.at,
           symbol: change.name,

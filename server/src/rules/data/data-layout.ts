@@ -3,9 +3,8 @@ import { isSameType, sizeOfType } from "../../change/layout.js";
 import { changesOf } from "../../change/sides.js";
 import type { Inspection, SourceFinding, SourceRule } from "../inspection.js";
 import { codeText } from "./code-text.js";
-import { type LayoutChange, layoutChanges } from "./layout-change.js";
+import { isLocal, type LayoutChange, layoutChanges } from "./layout-change.js";
 import { shadowVariableFix } from "./shadow-variable-fix.js";
-import { livesOnPatchedStacks } from "./type-locality.js";
 
 /** @see docs/rules/data-layout.md */
 export const dataLayout: SourceRule = {
@@ -19,14 +18,15 @@ export const dataLayout: SourceRule = {
   sources: ["Documentation/livepatch/shadow-vars.rst", "include/linux/livepatch.h"],
   *check(inspection) {
     for (const change of layoutChanges(inspection))
-      if (!livesOnPatchedStacks(change.item, inspection)) yield layoutFinding(change, inspection);
+      if (!isLocal(change, inspection)) yield layoutFinding(change, inspection);
     yield* typedefFindings(inspection);
   },
 };
 
 function layoutFinding(change: LayoutChange, inspection: Inspection): SourceFinding {
   const { name, at, kind, what, added, cause } = change;
-  const users = related(name, inspection);
+  // Of a type that is written as before nobody has looked for users.
+  const users = cause ? [] : related(name, inspection);
   const fix = added.length === 1 ? shadowVariableFix(change, inspection) : undefined;
   const common = {
     at,

@@ -8,6 +8,7 @@ import { changesOf } from "../../change/sides.js";
 import { normalForm } from "../../change/tokens.js";
 import type { Inspection } from "../inspection.js";
 import { codeText } from "./code-text.js";
+import { livesOnPatchedStacks } from "./type-locality.js";
 
 /** What a patch does to the layout of one type. */
 export interface LayoutChange {
@@ -46,6 +47,11 @@ export function* layoutChanges({ file, changes }: Inspection): Generator<LayoutC
       },
     };
   }
+}
+
+/** Whether no code but the patch's own ever sees an object of the type: nobody has looked for the users of unchanged ones. */
+export function isLocal({ item, cause }: LayoutChange, inspection: Inspection): boolean {
+  return !cause && livesOnPatchedStacks(item, inspection);
 }
 
 /**

@@ -12,8 +12,9 @@ import type { Inspection } from "../inspection.js";
  */
 export function livesOnPatchedStacks(item: TypeItem, { file, changes, facts }: Inspection): boolean {
   const name = item.name.replace(/^(?:struct|union) /, "");
+  if (!file.after || !file.path.endsWith(".c") || !/^\w+$/.test(name)) return false;
   const { places, count } = facts.uses(name);
-  if (!file.after || !file.path.endsWith(".c") || count !== places.length || count < 2) return false;
+  if (count !== places.length || count < 2) return false;
   const changed = new Set(
     changes.changes.filter(({ after }) => after?.kind === "function").map((change) => change.name),
   );

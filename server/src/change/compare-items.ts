@@ -1,0 +1,132 @@
+import { syntaxErrors } from "../syntax/syntax-error.js";
+import type { SyntaxNode, SyntaxTree } from "../syntax/tree.js";
+import type { Hunk, ItemChange } from "./change-set.js";
+import { lineAfter, touches } from "./hunks.js";
+import type { Item } from "./item.js";
+import { placeOfLine } from "./line-index.js";
+import type { Place } from "./place.js";
+import { type LazySourceFile, type Piece, piecesOf } from "./source-file.js";
+
+/** A piece as plain values: its tree may be gone. */
+export interface Held {
+  readonly start: number;
+  readonly end: number;
+  /** Equal for pieces that mean the same in the same place: text and conditions. */
+  readonly key: string;
+}
+
+/** Everything a file declares, as plain values. @param root of its tree */
+export function heldPieces(file: LazySourceFile, root: SyntaxNode): Held[] {
+  return piecesOf(root).map((piece) => hold(file, piece));
+}
+
+/**
+ * What differs between what a file declared and what it declares now.
+ * @param old what it declared; empty for a new file
+ * @param now the file as it is, and its tree; absent for a removed file
+ */
+export function compareItems(
+  before: LazySourceFile | undefined,
+  old: readonly Held[],
+  after: LazySourceFile | undefined,
+  now: SyntaxTree | undefined,
+  hunks: readonly Hunk[],
+): { changes: ItemChange[]; unread: Place[] } {
+  const pieces = after && now ? piecesOf(now.root).map((piece) => ({ ...hold(after, piece), piece })) : [];
+  const [gone, come] = withoutEqual(old, pieces);
+  const removed = before ? gone.flatMap(({ start, end }) => before.describeStretch(start, end)) : [];
+  const added = after ? come.flatMap(({ piece }) => after.describe(piece)) : [];
+  const changes = pairs(removed, added, before, after, hunks);
+  return { changes, unread: after && now ? unreadPlaces(after, now, hunks, added) : [] };
+}
+
+function hold(file: LazySourceFile, piece: Piece): Held {
+  const { start, end } = piece;
+  return { start, end, key: `${file.conditionsOf(piece)}\0${file.text.slice(start, end)}` };
+}
+
+/** Leaves out what both sides have, wherever it stands: moved code is no change. */
+function withoutEqual<Now extends Held>(old: readonly Held[], now: readonly Now[]): [Held[], Now[]] {
+  const counts = new Map<string, number>();
+  for (const { key } of old) counts.set(key, (counts.get(key) ?? 0) + 1);
+  const rest = now.filter(({ key }) => {
+    const count = counts.get(key) ?? 0;
+    if (count > 0) counts.set(key, count - 1);
+    return count === 0;
+  });
+  const left = old.filter(({ key }) => {
+    const count = counts.get(key) ?? 0;
+    if (count > 0) counts.set(key, count - 1);
+    return count > 0;
+  });
+  return [left, rest];
+}
+
+/** Brings together what has one kind and name; of several, those under the same conditions, then in their order. */
+function pairs(
+  gone: readonly Item[],
+  come: readonly Item[],
+  before: LazySourceFile | undefined,
+  after: LazySourceFile | undefined,
+  hunks: readonly Hunk[],
+): ItemChange[] {
+  const changes: ItemChange[] = [];
+  const left = new Set(gone);
+  const candidates = new Map<string, Item[]>();
+  for (const item of gone) candidates.set(keyOf(item), [...(candidates.get(keyOf(item)) ?? []), item]);
+  const take = (item: Item): Item | undefined => {
+    const all = (candidates.get(keyOf(item)) ?? []).filter((other) => left.has(other));
+    const same = (other: Item) => other.conditions.join("\n") === item.conditions.join("\n");
+    const found =
+      all.find((other) => other.tokens === item.tokens && same(other)) ?? all.find(same) ?? all[0];
+    if (found) left.delete(found);
+    return found;
+  };
+  for (const item of come) {
+    const other = take(item);
+    if (other && isSame(other, item)) continue;
+    const place = after?.lines.place(item.file, item.nameStart, item.nameEnd) ?? placeAtTop(item.file);
+    const { file, name } = item;
+    changes.push(
+      other
+        ? ({ file, name, place, before: other, after: item } as ItemChange)
+        : { file, name, place, after: item },
+    );
+  }
+  for (const item of left) {
+    const line = lineAfter(hunks, item.line);
+    const place = after
+      ? placeOfLine(after.lines, item.file, line)
+      : (before?.lines.place(item.file, item.nameStart, item.nameEnd) ?? placeAtTop(item.file));
+    changes.push({ file: item.file, name: item.name, place, before: item });
+  }
+  return changes.sort((a, b) => a.place.line - b.place.line);
+}
+
+function keyOf({ kind, name }: Item): string {
+  return `${kind} ${name}`;
+}
+
+function isSame(before: Item, after: Item): boolean {
+  return before.tokens === after.tokens && before.conditions.join("\n") === after.conditions.join("\n");
+}
+
+function placeAtTop(file: string): Place {
+  return { file, line: 1, column: 1, endLine: 1, endColumn: 1 };
+}
+
+/** Errors of the new tree in changed lines or in changed items. */
+function unreadPlaces(
+  file: LazySourceFile,
+  tree: SyntaxTree,
+  hunks: readonly Hunk[],
+  changed: readonly Item[],
+): Place[] {
+  if (!tree.root.hasError) return [];
+  return syntaxErrors(tree, file.text)
+    .filter(
+      ({ line }) =>
+        touches(hunks, line, line) || changed.some((item) => item.line <= line && line <= item.endLine),
+    )
+    .map(({ line, column }) => ({ file: file.path, line, column, endLine: line, endColumn: column + 1 }));
+}

@@ -1,0 +1,173 @@
+import type { FileChange } from "@kernel-hotpatch/kernel/build/patch-files";
+import { readPlainFile } from "@kernel-hotpatch/kernel/build/patch-files";
+import type { PatchLimits } from "@kernel-hotpatch/kernel/build/patch-limits";
+import { pathProblem } from "@kernel-hotpatch/kernel/build/scan-patch";
+import { Fault } from "@kernel-hotpatch/kernel/host/fault";
+import { runOk } from "@kernel-hotpatch/kernel/host/run";
+import type { Work } from "@kernel-hotpatch/kernel/host/work";
+import { commitsOf, GIT, NOTHING_CHANGED, PLAIN_DIFF, type Range } from "./repository.js";
+
+/** What differs in a repository, as files rather than as a patch. */
+export interface RepositoryChange {
+  /** Sorted by path; never empty. */
+  readonly changes: readonly FileChange[];
+  /** Messages of the range's commits. */
+  readonly description: string;
+}
+
+/**
+ * Reads what a range of commits changes or, when none is named, what the working tree changes since HEAD: new files
+ * that kernels are built from count even before `git add`, unless they are ignored.
+ * @param root of the working tree
+ * @throws Fault `bad-input` for commits git does not know, no change, links, submodules, binary sources, conflicts, paths
+ *   that no kernel has, or more than `limits` allow
+ */
+export async function repositoryChange(
+  work: Work,
+  root: string,
+  range: Range | undefined,
+  limits: PatchLimits,
+): Promise<RepositoryChange> {
+  const revisions = range ? await commitsOf(work, range) : "HEAD";
+  const listed = await git(work, root, ["diff", ...PLAIN_DIFF, ...RAW, revisions, "--"]);
+  const entries = rawEntries(listed);
+  const added = range ? [] : await untrackedSources(work, root);
+  if (entries.length + added.length > limits.files)
+    throw new Fault(
+      "bad-input",
+      `${entries.length + added.length} files differ; the limit is ${limits.files}`,
+    );
+  for (const entry of entries) judgeEntry(entry);
+  for (const path of added) judgePath(path);
+
+  const blobs = await readBlobs(
+    work,
+    root,
+    entries.flatMap(({ before, after }) => [before, after]),
+  );
+  const sides = entries.map(async ({ path, status, before, after }) => ({
+    path,
+    before: blobs.get(before),
+    // Git has no name for content that only the disk holds.
+    after: status === "D" ? undefined : (blobs.get(after) ?? (await readPlainFile(root, path))),
+  }));
+  const files = added.map(async (path) => ({
+    path,
+    before: undefined,
+    after: await readPlainFile(root, path),
+  }));
+  const changes: FileChange[] = [];
+  for (const { path, before, after } of await Promise.all([...sides, ...files])) {
+    if (before === after || (before && after && before.equals(after))) continue;
+    if (/\.[chS]$/.test(path) && (before?.includes(0) || after?.includes(0)))
+      throw new Fault("bad-input", `${path} is a binary file`);
+    changes.push({ path, ...(before && { before }), ...(after && { after }) });
+  }
+  if (changes.length === 0)
+    throw new Fault(
+      "bad-input",
+      range ? `nothing differs in ${range.from}${range.dots}${range.to}` : NOTHING_CHANGED,
+    );
+  changes.sort((a, b) => (a.path < b.path ? -1 : 1));
+  const description = range
+    ? await git(work, root, ["log", "--no-show-signature", "--format=%B", revisions, "--"])
+    : "";
+  return { changes, description };
+}
+
+/** One line of `git diff --raw`. */
+interface RawEntry {
+  readonly path: string;
+  readonly status: string;
+  readonly modes: readonly [string, string];
+  /** Names of the contents; only zeros where there is none, or none that git has. */
+  readonly before: string;
+  readonly after: string;
+}
+
+const RAW = ["--raw", "-z", "--no-abbrev", "--ignore-submodules=dirty"] as const;
+
+/** `:100644 100755 SHA SHA M NUL PATH NUL` (git-diff(1), "RAW OUTPUT FORMAT"). */
+function rawEntries(text: string): RawEntry[] {
+  const fields = text.split("\0");
+  const entries: RawEntry[] = [];
+  for (let at = 0; at + 1 < fields.length; at += 2) {
+    const [from = "", to = "", before = "", after = "", status = ""] = (fields[at] ?? "").slice(1).split(" ");
+    entries.push({ path: fields[at + 1] ?? "", status, modes: [from, to], before, after });
+  }
+  return entries;
+}
+
+function judgeEntry({ path, status, modes }: RawEntry): void {
+  if (status === "U")
+    throw new Fault("bad-input", `${path} has conflicts of a merge`, { remedy: "resolve them first" });
+  if (modes.includes("120000"))
+    throw new Fault("bad-input", `${path} is a symbolic link; it cannot be patched`);
+  if (modes.includes("160000")) throw new Fault("bad-input", `${path} is a submodule; it cannot be patched`);
+  judgePath(path);
+}
+
+function judgePath(path: string): void {
+  const problem = pathProblem(`a/${path}`);
+  if (problem) throw new Fault("bad-input", problem.replace('"a/', '"'));
+}
+
+/** What a kernel is built from; notes, patches and the like lie around in every working tree. */
+const SOURCE = /\.(?:[chS]|inc|tbl|lds|dtsi?)$|(?:^|\/)(?:Kconfig|Makefile|Kbuild)[^/]*$/;
+
+async function untrackedSources(work: Work, root: string): Promise<string[]> {
+  const listed = await git(work, root, ["ls-files", "--others", "--exclude-standard", "-z"]);
+  return listed.split("\0").filter((path) => SOURCE.test(path));
+}
+
+/** Both sides of the largest change between two stable kernels are far below it. */
+const CONTENT_LIMIT = 512 * 1024 * 1024;
+
+/** @returns contents by name, for those names that are not all zeros */
+async function readBlobs(work: Work, root: string, names: readonly string[]): Promise<Map<string, Buffer>> {
+  const wanted = [...new Set(names)].filter((name) => !/^0+$/.test(name));
+  if (wanted.length === 0) return new Map();
+  const chunks: Buffer[] = [];
+  const full = new AbortController();
+  let size = 0;
+  await runOk({ signal: AbortSignal.any([work.signal, full.signal]) }, [...GIT, "cat-file", "--batch"], {
+    cwd: root,
+    env: OFFLINE,
+    input: `${wanted.join("\n")}\n`,
+    onOutput: (chunk) => {
+      chunks.push(chunk);
+      size += chunk.length;
+      if (size > CONTENT_LIMIT) full.abort();
+    },
+  }).catch((error: unknown) => {
+    if (!full.signal.aborted) throw error;
+    throw new Fault("bad-input", `the files that differ hold more than ${CONTENT_LIMIT / 1024 / 1024} MiB`);
+  });
+  return batchContents(Buffer.concat(chunks));
+}
+
+/** `SHA SP blob SP SIZE LF CONTENT LF` for each (git-cat-file(1), "BATCH OUTPUT"). */
+function batchContents(output: Buffer): Map<string, Buffer> {
+  const contents = new Map<string, Buffer>();
+  for (let at = 0; at < output.length; ) {
+    const end = output.indexOf("\n", at);
+    const header = output.toString("latin1", at, end);
+    const [, name, size] = /^(\S+) blob (\d+)$/.exec(header) ?? [];
+    if (name === undefined)
+      throw new Fault("bad-input", "this repository lacks files of the commits that differ", {
+        detail: header,
+        remedy: "fetch them, for example with 'git fetch --refetch'",
+      });
+    contents.set(name, output.subarray(end + 1, end + 1 + Number(size)));
+    at = end + 1 + Number(size) + 1;
+  }
+  return contents;
+}
+
+/** A partial clone is not to fetch behind our back. */
+const OFFLINE = { GIT_NO_LAZY_FETCH: "1" };
+
+async function git(work: Work, root: string, args: readonly string[]): Promise<string> {
+  const failure = { code: "bad-input" as const, message: "git cannot say what differs" };
+  return await runOk(work, [...GIT, ...args], { cwd: root, env: OFFLINE, failure });
+}

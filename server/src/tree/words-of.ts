@@ -1,0 +1,100 @@
+import type { ChangeSet, ItemChange } from "../change/change-set.js";
+import { enumeratorValues } from "../change/enumerators.js";
+import type { DataItem, Item, TypeItem } from "../change/item.js";
+
+/** The names that rules may ask a change's tree for. */
+export interface Words {
+  /** What other files of the tree can use. */
+  readonly tree: ReadonlySet<string>;
+  /** What only files of the patch can use: static names, and new ones; by name, the files. */
+  readonly local: ReadonlyMap<string, ReadonlySet<string>>;
+  /** Those of either that name a function. */
+  readonly functions: ReadonlySet<string>;
+}
+
+/** Which names of a change are worth a search. */
+export function wordsOf(changes: Pick<ChangeSet, "changes" | "files">): Words {
+  const tree = new Set<string>();
+  const local = new Map<string, Set<string>>();
+  const functions = new Set<string>();
+  const patched = changes.files.map(({ path }) => path);
+  for (const change of changes.changes) {
+    const files = reachOf(change) === "file" ? [change.file] : change.before ? undefined : patched;
+    for (const name of namesOf(change)) {
+      if (!/^[A-Za-z_]\w*$/.test(name)) continue;
+      const { kind } = change.before ?? change.after;
+      if (kind === "function" || kind === "prototype") functions.add(name);
+      if (files === undefined) tree.add(name);
+      else local.set(name, new Set([...(local.get(name) ?? []), ...files]));
+    }
+    for (const name of membersOf(change)) tree.add(name);
+  }
+  for (const name of tree) local.delete(name);
+  return { tree, local, functions };
+}
+
+/** Whether only the file itself can use it. */
+function reachOf(change: ItemChange): "file" | "tree" {
+  if (!change.file.endsWith(".c")) return "tree";
+  const sides: Item[] = [change.before, change.after].filter((item) => item !== undefined);
+  return sides.every(isLocal) ? "file" : "tree";
+}
+
+function isLocal(item: Item): boolean {
+  switch (item.kind) {
+    case "function":
+    case "data":
+      return item.isStatic;
+    case "prototype":
+      return item.annotations.includes("static");
+    case "type":
+    case "typedef":
+    case "macro":
+      return true;
+    default:
+      return false;
+  }
+}
+
+function namesOf(change: ItemChange): string[] {
+  const item = change.before ?? change.after;
+  switch (item.kind) {
+    case "function":
+    case "prototype":
+    case "data":
+    case "typedef":
+    case "macro":
+      return [item.name];
+    case "type":
+      return typeNames(item, change as ItemChange<TypeItem>);
+    case "call": {
+      const [symbol = ""] = item.arguments;
+      return /^_*EXPORT_/.test(item.macro) ? [symbol] : [];
+    }
+    default:
+      return [];
+  }
+}
+
+/** Its tag, and of an enum what changed its value. */
+function typeNames(item: TypeItem, { before, after }: ItemChange<TypeItem>): string[] {
+  const tag = item.name.replace(/^(?:struct|union|enum)\s+/, "");
+  if (item.keyword !== "enum") return [tag];
+  const [old, now] = [before, after].map((type) =>
+    type ? enumeratorValues(type) : new Map<string, string>(),
+  );
+  const changed = [...new Set([...(old?.keys() ?? []), ...(now?.keys() ?? [])])].filter(
+    (name) => old?.get(name) !== now?.get(name),
+  );
+  return [tag, ...changed];
+}
+
+/** Members of a table of functions that changed: whoever calls them is of interest. */
+function membersOf({ before, after }: ItemChange): string[] {
+  if (before?.kind !== "data" || after?.kind !== "data" || before.struct === undefined) return [];
+  const text = (item: DataItem) => new Map(item.elements.map(({ designator, value }) => [designator, value]));
+  const [old, now] = [text(before), text(after)];
+  return [...new Set([...old.keys(), ...now.keys()])]
+    .filter((designator) => /^\.\w+$/.test(designator) && old.get(designator) !== now.get(designator))
+    .map((designator) => designator.slice(1));
+}

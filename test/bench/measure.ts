@@ -1,0 +1,62 @@
+import { spawn } from "node:child_process";
+import { once } from "node:events";
+import { fileURLToPath } from "node:url";
+import { Fault } from "@kernel-hotpatch/kernel/host/fault";
+
+const HOTPATCH = fileURLToPath(new URL("../../../server/dist/cli/main.js", import.meta.url));
+
+/** One line of the table. */
+export interface Measure {
+  readonly what: string;
+  readonly value: number;
+  /** Absent where the figure is only told. */
+  readonly limit?: number;
+  readonly of: string;
+}
+
+/** Prints the table. @returns whether every figure is within its limit */
+export function tell(title: string, measures: readonly Measure[]): boolean {
+  process.stdout.write(`${title}\n`);
+  for (const { what, value, limit, of } of measures) {
+    const verdict = limit === undefined ? "" : `${value <= limit ? "within" : "BEYOND"} ${limit} `;
+    process.stdout.write(`${what.padEnd(56)} ${value.toFixed(2).padStart(7)} ${verdict}${of}\n`);
+  }
+  return measures.every(({ value, limit }) => limit === undefined || value <= limit);
+}
+
+/** Runs our command. @returns seconds, and MiB of its own process at its peak */
+export async function hotpatch(args: readonly string[]): Promise<{ seconds: number; memory: number }> {
+  // Printed last and by the process itself: what the system counts for children would include compilers.
+  const report = "process.on('exit',()=>process.stderr.write('\\n'+process.resourceUsage().maxRSS))";
+  const { seconds, errors, status } = await run([
+    "--import",
+    `data:text/javascript,${report}`,
+    HOTPATCH,
+    ...args,
+  ]);
+  if (status > 1) throw new Fault("defect", `hotpatch ${args[0]} ended with status ${status}: ${errors}`);
+  return { seconds, memory: Number(errors.slice(errors.lastIndexOf("\n") + 1)) / 1024 };
+}
+
+/** Runs node with arguments. */
+export async function run(args: readonly string[]) {
+  const started = performance.now();
+  const child = spawn(process.execPath, args, { stdio: ["ignore", "pipe", "pipe"] });
+  let [output, errors] = ["", ""];
+  child.stdout.on("data", (piece: Buffer) => (output += piece));
+  child.stderr.on("data", (piece: Buffer) => (errors += piece));
+  const [status] = (await once(child, "close")) as [number | null];
+  return { seconds: (performance.now() - started) / 1000, output, errors, status: status ?? 255 };
+}
+
+/** Seconds that an action takes. */
+export async function timed(action: () => Promise<unknown>): Promise<number> {
+  const started = performance.now();
+  await action();
+  return (performance.now() - started) / 1000;
+}
+
+/** The middle one. */
+export function median(values: readonly number[]): number {
+  return values.toSorted((a, b) => a - b)[values.length >> 1] ?? Number.NaN;
+}
