@@ -16,18 +16,27 @@ export interface ChangedConstant {
 }
 
 /**
- * Macros and enumerators that mean something else within a file: its own, those of the patch's headers, and the file's macros
+ * Macros and enumerators that mean something else within a file that names any of them: its own, those of the patch's headers, and the file's macros
  * that are made of them.
  */
 export function changedConstants(
   changes: ChangeSet,
   file: ChangedFile,
 ): ReadonlyMap<string, ChangedConstant> {
+  const found = knownWithin.get(file) ?? constantsWithin(changes, file);
+  knownWithin.set(file, found);
+  return found;
+}
+
+/** Several rules ask. */
+const knownWithin = new WeakMap<ChangedFile, ReadonlyMap<string, ChangedConstant>>();
+
+function constantsWithin(changes: ChangeSet, file: ChangedFile): ReadonlyMap<string, ChangedConstant> {
   const found = new Map<string, ChangedConstant>();
   for (const other of changes.files)
     if (other === file || other.path.endsWith(".h"))
       for (const one of constantsOf(other)) found.set(one.name, one);
-  if (found.size === 0 || !file.after || !holdsAny(file.after.text, found)) return found;
+  if (found.size === 0 || !file.after || !holdsAny(file.after.text, found)) return new Map();
   const macros = file.after.items.filter((item) => item.kind === "macro");
   for (let size = -1; size !== found.size; ) {
     size = found.size;
@@ -50,7 +59,7 @@ export function itemsMadeOf<Kind extends "data" | "type">(
   constants: ReadonlyMap<string, ChangedConstant>,
   textOf: (item: Extract<Item, { kind: Kind }>) => string,
 ): { item: Extract<Item, { kind: Kind }>; constant: ChangedConstant }[] {
-  if (constants.size === 0 || !file.after || !holdsAny(file.after.text, constants)) return [];
+  if (constants.size === 0 || !file.after) return [];
   const changed = new Set(file.changes.map(({ after }) => after?.start));
   return file.after.items.flatMap((item) => {
     if (item.kind !== kind || item.kept === "no" || changed.has(item.start)) return [];

@@ -162,16 +162,15 @@ function readMember(declaration: string, named?: ReadonlyMap<string, bigint>): R
   if (nested) {
     const [, keyword, body = "", rest = ""] = nested;
     const behindIt = /^( __packed)? ?(\w+)?((?: \[[^\]]*\])*)$/.exec(rest);
-    if (behindIt && !/[#]/.test(body)) {
+    // Branches of a struct within: its members are known by name, its size is not.
+    const unconditional = body.replace(/# (?:ifn?def \w+|endif|else) ?/g, "");
+    if (behindIt && !unconditional.includes("#")) {
       const [, packed, name = "", dimensions = ""] = behindIt;
-      const { shape, members } = layOut(
-        declarationsIn(body),
-        keyword === "union",
-        packed !== undefined,
-        named,
-      );
+      const isPacked = packed !== undefined;
+      const inner = layOut(declarationsIn(unconditional), keyword === "union", isPacked, named);
+      const shape = unconditional === body ? inner.shape : { id: text };
       const all = dimensions === "" ? shape : repeated(shape, dimensions, named);
-      return { name, type: `${keyword} {}${dimensions}`, shape: all, inner: members };
+      return { name, type: `${keyword} {}${dimensions}`, shape: all, inner: inner.members };
     }
     return { name: "", type: text, shape: { id: text } };
   }

@@ -20,6 +20,9 @@ export interface StaticLocal {
   readonly at: SyntaxNode;
 }
 
+/** What the text of a function with static variables holds. */
+export const STATIC = /\bstatic\b/;
+
 /** The static variables within a function, in the order of the text. @param body syntax of the whole function */
 export function staticLocals(body: SyntaxNode): StaticLocal[] {
   const found: Declared[] = [];

@@ -47,7 +47,10 @@ function enumFinding(
   const [enumerator, value] = first;
   const line = after.members.find((member) => member.name === enumerator)?.line;
   const lines = inspection.file.after?.lines;
-  const others = moved.length > 1 ? `, and ${moved.length - 1} more of '${name}' with it` : "";
+  const others =
+    moved.length > 1
+      ? `, and ${moved.length - 1} more of ${name.includes("{") ? "its enum" : `'${name}'`} with it`
+      : "";
   const isCount = moved.every(([one]) => COUNT.test(one)) && moved.length === 1;
   return {
     at: line !== undefined && lines ? placeOfLine(lines, inspection.file.path, line) : place,
@@ -81,11 +84,12 @@ function macroFinding(
   if (value !== undefined && value === constantValue(before.body)) return undefined;
   const known = knownOutside(name, inspection);
   if (known.length === 0) return undefined;
+  const [old, now] = [codeText(before.body), codeText(after.body)];
   const fix = moveIntoUnit(before, after, inspection);
   return {
     at: place,
     symbol: name,
-    message: `'${name}' is ${codeText(after.body)} instead of ${codeText(before.body)}`,
+    message: now === old ? `'${name}' stands for something else` : `'${name}' is ${now} instead of ${old}`,
     related: known.slice(0, 4),
     ...(fix && { fixes: [fix] }),
   };

@@ -90,7 +90,7 @@ function described(name: string): string {
 function related(name: string, { facts }: Inspection): { at: SourceFinding["at"]; message: string }[] {
   const bare = name.replace(/^(?:struct|union) /, "");
   if (!/^\w+$/.test(bare)) return [];
-  const { places } = facts.uses(bare);
+  const places = facts.uses(bare).places.filter(({ kind }) => kind === "type");
   const seen = new Set<string>();
   const outside = places.filter(({ file, within, inPatch }) => {
     const key = `${file} ${within}`;
@@ -100,6 +100,8 @@ function related(name: string, { facts }: Inspection): { at: SourceFinding["at"]
   });
   return outside.slice(0, 4).map(({ file, line, column, within }) => ({
     at: { file, line, column, endLine: line, endColumn: column + bare.length },
-    message: within ? `'${within}' goes on using the old one` : "used here, outside of the patch",
+    message: within
+      ? `'${within}', which the patch does not change, uses it`
+      : "used here, in a file that the patch does not change",
   }));
 }

@@ -112,7 +112,11 @@ function compare(
     ...(removed.length > 0 ? [`loses ${listed(removed)}`] : []),
     ...(attributes ? ["changes its attributes"] : []),
   ];
-  if (old.size !== now.size || moved.length > 0) {
+  // Where a branch may or may not be there, a hole may or may not be.
+  const isUncertain =
+    added.length + removed.length > 0 &&
+    [...before.members, ...after.members].some(({ kept }) => kept === "unknown");
+  if (old.size !== now.size || moved.length > 0 || isUncertain) {
     const resized = retyped.filter(([, was, is]) => sizeOf(was) !== sizeOf(is) || sizeOf(is) === undefined);
     for (const [path, was, is] of resized.slice(0, 3)) said.push(retypes(path, was, is));
     const size =

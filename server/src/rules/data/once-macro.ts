@@ -13,7 +13,7 @@ export const onceMacro: SourceRule = {
   remedy: "Use a plain static bool, which has a name to be matched by.",
   sources: ["include/linux/once.h", "include/linux/once_lite.h", "kpatch's patch author guide, once macros"],
   *check({ file }) {
-    for (const sides of changedFunctions(file)) {
+    for (const sides of changedFunctions(file, /once/i)) {
       if (!sides.before || !sides.after) continue;
       const [old, now] = [onceIn(sides.before), onceIn(sides.after)];
       // Only counted by name: another text or condition in the same call leaves its flag as it is.

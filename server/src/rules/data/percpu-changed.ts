@@ -1,6 +1,6 @@
 import type { DataItem } from "../../change/item.js";
 import { changedFunctions, changesOf, placeOfNode } from "../../change/sides.js";
-import { staticLocals } from "../../change/static-locals.js";
+import { STATIC, staticLocals } from "../../change/static-locals.js";
 import type { SourceRule } from "../inspection.js";
 import { codeText } from "./code-text.js";
 
@@ -24,7 +24,7 @@ export const percpuChanged: SourceRule = {
         continue;
       yield { at: place, symbol: name, message: `per-CPU variable '${name}' ${what(old, now)}` };
     }
-    for (const { change, before, after } of changedFunctions(file)) {
+    for (const { change, before, after } of changedFunctions(file, STATIC)) {
       const perCpu = (body: typeof after) =>
         body ? staticLocals(body).filter((local) => local.isPerCpu) : [];
       const [old, now] = [perCpu(before), perCpu(after)];

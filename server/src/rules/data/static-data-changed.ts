@@ -3,7 +3,7 @@ import { changedConstants, itemsMadeOf } from "../../change/changed-constants.js
 import type { DataItem, SourceFile } from "../../change/item.js";
 import { placeOfLine } from "../../change/line-index.js";
 import { changedFunctions, placeOfNode } from "../../change/sides.js";
-import { staticLocals } from "../../change/static-locals.js";
+import { STATIC, staticLocals } from "../../change/static-locals.js";
 import { mentions } from "../../change/tokens.js";
 import type { Fix, Inspection, SourceFinding, SourceRule } from "../inspection.js";
 import { codeText } from "./code-text.js";
@@ -191,7 +191,7 @@ function* madeOfChangedConstants({ file, changes }: Inspection): Generator<Sourc
 
 /** Static variables of functions: they have one life for all calls, and it has begun. */
 function* changedLocals({ file }: Inspection): Generator<SourceFinding> {
-  for (const { change, before, after } of changedFunctions(file)) {
+  for (const { change, before, after } of changedFunctions(file, STATIC)) {
     if (!before || !after || change.after?.annotations.includes("__init")) continue;
     const old = staticLocals(before);
     for (const { name, type, initial, isConst, isScalar, isPerCpu, isUsed, at } of staticLocals(after)) {

@@ -1,5 +1,5 @@
 import { changedFunctions, placeOfNode } from "../../change/sides.js";
-import { staticLocals } from "../../change/static-locals.js";
+import { STATIC, staticLocals } from "../../change/static-locals.js";
 import type { SourceRule } from "../inspection.js";
 
 /** @see docs/rules/static-local-added.md */
@@ -12,7 +12,7 @@ export const staticLocalAdded: SourceRule = {
   remedy: "Nothing to do if a fresh start is harmless.",
   sources: ["Documentation/livepatch/system-state.rst"],
   *check({ file }) {
-    for (const { change, before, after } of changedFunctions(file)) {
+    for (const { change, before, after } of changedFunctions(file, STATIC)) {
       if (!after) continue;
       const old = new Set(
         (before ? staticLocals(before) : []).filter(({ isUsed }) => isUsed).map(({ name }) => name),

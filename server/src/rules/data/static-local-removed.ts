@@ -1,7 +1,7 @@
 import type { ChangedFile } from "../../change/change-set.js";
 import type { Place } from "../../change/place.js";
 import { changedFunctions, placeOfNode } from "../../change/sides.js";
-import { staticLocals } from "../../change/static-locals.js";
+import { STATIC, staticLocals } from "../../change/static-locals.js";
 import type { SourceRule } from "../inspection.js";
 
 /** @see docs/rules/static-local-removed.md */
@@ -14,7 +14,7 @@ export const staticLocalRemoved: SourceRule = {
   remedy: "Keep a reference to it in the patched function.",
   sources: ["kpatch's patch author guide, static local variables"],
   *check({ file }) {
-    for (const { change, before, after } of changedFunctions(file)) {
+    for (const { change, before, after } of changedFunctions(file, STATIC)) {
       // A function that goes as a whole takes its state with it.
       if (!before || !after || !change.after) continue;
       const now = staticLocals(after).filter(({ isUsed }) => isUsed);
@@ -52,7 +52,7 @@ function heirOf(name: string, from: string, file: ChangedFile): { at: Place; wha
     (other) => other.name === name && other.after?.kind === "data" && !other.before,
   );
   if (global) return { at: global.place, what: "a variable of the file" };
-  for (const { change, before, after } of changedFunctions(file)) {
+  for (const { change, before, after } of changedFunctions(file, STATIC)) {
     if (change.name === from || !after) continue;
     const local = staticLocals(after).find((one) => one.name === name && one.isUsed);
     const isNew = !before || !staticLocals(before).some((one) => one.name === name);
