@@ -1,5 +1,5 @@
 import { descendants } from "../../change/calls.js";
-import type { ChangedFile } from "../../change/change-set.js";
+import type { ChangedFile, ChangeSet } from "../../change/change-set.js";
 import { layoutOf, sizeOfType } from "../../change/layout.js";
 import { changesOf, placeOfNode } from "../../change/sides.js";
 import { mentions } from "../../change/tokens.js";
@@ -26,6 +26,15 @@ export function shadowVariableFix(change: LayoutChange, { file, changes }: Inspe
   const user = onlyUser(member, changes.files);
   if (!user?.after) return undefined;
   const functions = `${tag}_${member}`;
+  // On a stack, or as a global variable, nobody frees it: the next object there would find the old one's shadow.
+  if (new RegExp(`^[\\w\\s]*\\bstruct\\s+${tag}\\s+\\w+\\s*[=;,[]`, "m").test(user.after.text))
+    return undefined;
+  const gainsToo = ({ after, before }: ChangeSet["changes"][number]) =>
+    after?.kind === "type" &&
+    after.name !== change.name &&
+    before !== undefined &&
+    after.members.some(({ name }) => name === member);
+  if (changes.changes.some(gainsToo) || user.after.text.includes(functions)) return undefined;
   const uses = accessEdits(user, member, functions);
   const first = changesOf(user, "function")
     .flatMap(({ after }) => (after && mentions(after.body, member) ? [after.start] : []))
@@ -73,7 +82,7 @@ function accessEdits(file: ChangedFile, member: string, functions: string): Edit
     if (!after || !file.after || !mentions(after.body, member)) continue;
     for (const node of descendants(file.after.syntax(after))) {
       if (node.type !== "field_expression" || node.childForFieldName("field")?.text !== member) continue;
-      const text = accessText(node, functions);
+      const text = accessText(node, member, functions);
       if (!text) return undefined;
       edits.push({ ...placeOfNode(file, text.node), text: text.text });
     }
@@ -81,7 +90,11 @@ function accessEdits(file: ChangedFile, member: string, functions: string): Edit
   return edits.length > 0 ? edits : undefined;
 }
 
-function accessText(access: SyntaxNode, functions: string): { node: SyntaxNode; text: string } | undefined {
+function accessText(
+  access: SyntaxNode,
+  member: string,
+  functions: string,
+): { node: SyntaxNode; text: string } | undefined {
   const object = access.childForFieldName("argument");
   if (!object) return undefined;
   const isPointer = access.children.some((child) => child.type === "->");
@@ -92,7 +105,7 @@ function accessText(access: SyntaxNode, functions: string): { node: SyntaxNode; 
   if (parent?.type === "assignment_expression" && parent.childForFieldName("left")?.id === access.id) {
     const value = parent.childForFieldName("right");
     const operator = parent.children.find(({ type }) => type.endsWith("="))?.type ?? "";
-    if (!isStatement || !value || value.text.includes(access.text)) return undefined;
+    if (!isStatement || !value || new RegExp(`(?:->|\\.)\\s*${member}\\b`).test(value.text)) return undefined;
     const result = operator === "=" ? value.text : `${read} ${operator.slice(0, -1)} (${value.text})`;
     return { node: parent, text: `${functions}_set(${given}, ${result})` };
   }
