@@ -95,7 +95,8 @@ async function keystrokes(kernel: KernelProfile): Promise<Measure[]> {
   const conditions = readConditionsOf(tree);
   const edited = new EditedFile(engine, path, before, conditions);
   let text = before.replace(/^\treturn 0;$/m, "\treturn 1;");
-  const changed = readChangeSet(
+  const changed = await readChangeSet(
+    work,
     engine,
     [{ path, before: Buffer.from(before), after: Buffer.from(text) }],
     conditions,

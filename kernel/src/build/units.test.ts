@@ -23,8 +23,10 @@ lib-y := $(addprefix $(obj)/,$(lib-y))
   "fs/alone.c": "",
   "fs/parts/part.c": '#include "part.h"\n',
   "fs/parts/part.h": "#  include  <linux/deep.h>\n",
-  "fs/ext9/Makefile": "obj-$(CONFIG_EXT9) += ext9.o\next9-y := super.o\next9-$(CONFIG_ACL) += acl.o\n",
+  "fs/ext9/Makefile":
+    "obj-$(CONFIG_EXT9) += ext9.o\next9-y := super.o deep/inner.o\next9-$(CONFIG_ACL) += acl.o\n",
   "fs/ext9/super.c": '#include "ext9.h"\n',
+  "fs/ext9/deep/inner.c": "",
   "fs/ext9/acl.c": '#include "ext9.h"\n',
   "fs/ext9/ext9.h": "#include <linux/both.h>\n",
   "fs/none/Makefile": "obj-y += n.o\n",
@@ -97,6 +99,10 @@ async function affected(...paths: string[]) {
 
 test("a file that is compiled by itself", async () => {
   expect(await affected("fs/ext9/super.c")).toEqual({ units: ["fs/ext9/super.c"], rules: [] });
+});
+
+test("a file that the makefile of a folder above lists", async () => {
+  expect(await affected("fs/ext9/deep/inner.c")).toEqual({ units: ["fs/ext9/deep/inner.c"], rules: [] });
 });
 
 test("a file that another one includes is compiled as part of it", async () => {

@@ -15,7 +15,7 @@ export interface AffectedUnits {
 }
 
 /** Beyond so many units a header is refused: each is compiled, judged and carried by itself. */
-const UNIT_LIMIT = 64;
+export const UNIT_LIMIT = 64;
 
 /**
  * Finds the units that changed files belong to: the file itself, and whatever includes it, over any number of
@@ -84,13 +84,17 @@ function readMakefiles(work: Work, profile: KernelProfile): Makefiles {
   };
 }
 
+/** A makefile may also list objects of folders below its own that have none (security/selinux/Makefile: `ss/services.o`). */
 async function roleOf(makefiles: Makefiles, unit: string): Promise<"object" | "library" | undefined> {
   const object = unit.replace(/\.c$/, ".o");
-  const folder = dirname(unit);
-  const objects = await makefiles(folder);
-  if (objects === undefined || !(await isEntered(makefiles, folder))) return undefined;
-  if (objects.library.has(object)) return "library";
-  return objects.builtIn.has(object) || objects.module.has(object) ? "object" : undefined;
+  for (let folder = dirname(unit); folder !== "."; folder = dirname(folder)) {
+    const objects = await makefiles(folder);
+    if (objects === undefined) continue;
+    const isLibrary = objects.library.has(object);
+    if (!isLibrary && !objects.builtIn.has(object) && !objects.module.has(object)) continue;
+    if (await isEntered(makefiles, folder)) return isLibrary ? "library" : "object";
+  }
+  return undefined;
 }
 
 /**
@@ -106,7 +110,8 @@ async function isEntered(makefiles: Makefiles, folder: string): Promise<boolean>
   return folder.startsWith("arch/") ? depth <= 3 : depth === 1;
 }
 
-function unitAppears(path: string, added: boolean): Observation {
+/** What a `.c` file means that only one side of a patch has. @param added it is new; else it is removed */
+export function unitAppears(path: string, added: boolean): Observation {
   return {
     rule: "build-input-changed",
     file: path,

@@ -36,8 +36,8 @@ export interface DebugInformation {
   readonly declarations: ReadonlyMap<string, Declaration>;
 }
 
-/** A debugging information entry, with what is of use here. */
-interface Entry {
+/** A debugging information entry, with what was asked for. */
+export interface Entry {
   readonly tag: number;
   readonly attributes: ReadonlyMap<number, Value>;
   readonly children: Entry[];
@@ -50,8 +50,17 @@ interface Abbreviation {
   readonly attributes: readonly number[];
 }
 
-const KEPT_TAGS: ReadonlySet<number> = new Set(Object.values(Tag));
-const KEPT_ATTRIBUTES: ReadonlySet<number> = new Set(Object.values(Attribute));
+/** Which entries are read, and what of them; entries of other kinds are passed over, their children kept for themselves. */
+export interface Wanted {
+  readonly tags: ReadonlySet<number>;
+  readonly attributes: ReadonlySet<number>;
+}
+
+/** What {@link readDebugInformation} goes by. */
+const LAYOUTS: Wanted = {
+  tags: new Set(Object.values(Tag)),
+  attributes: new Set(Object.values(Attribute)),
+};
 
 /**
  * Reads the DWARF (version 4 or 5) of an object that one run of the compiler made.
@@ -59,16 +68,12 @@ const KEPT_ATTRIBUTES: ReadonlySet<number> = new Set(Object.values(Attribute));
  * @throws RangeError when it is damaged or of another version
  */
 export function readDebugInformation(object: ElfObject): DebugInformation | undefined {
-  const section = (name: string) =>
-    object.sections.find((other) => other.name === name && other.data.length > 0);
-  const [info, abbrev, line] = [section(".debug_info"), section(".debug_abbrev"), section(".debug_line")];
-  if (info === undefined || abbrev === undefined) return undefined;
-  const strings = new Strings(object);
-  const cursor = new Cursor(info, object.littleEndian, strings);
+  const line = sectionOf(object, ".debug_line");
+  const units = readUnits(object, LAYOUTS);
+  if (units === undefined) return undefined;
   const types: TypeLayout[] = [];
   const declarations = new Map<string, Declaration>();
-  while (!cursor.atEnd) {
-    const { root, entries } = readUnit(cursor, abbrev, object.littleEndian, strings);
+  for (const { root, entries, strings } of units) {
     const list = root?.attributes.get(Attribute.STATEMENT_LIST);
     const files = line && typeof list === "number" ? readFiles(line, list, object.littleEndian, strings) : [];
     for (const entry of entries.values()) {
@@ -97,6 +102,33 @@ export function readDebugInformation(object: ElfObject): DebugInformation | unde
   return { types, declarations };
 }
 
+/** The debugging information of one run of the compiler. */
+export interface Unit {
+  readonly root: Entry | undefined;
+  /** By their offset, which is what a reference to one holds. */
+  readonly entries: ReadonlyMap<number, Entry>;
+  readonly strings: Strings;
+}
+
+/**
+ * Reads the entries of an object's units, one unit at a time.
+ * @returns undefined when the object has none; the units throw RangeError when they are damaged or of another version
+ */
+export function readUnits(object: ElfObject, wanted: Wanted): Iterable<Unit> | undefined {
+  const [info, abbrev] = [sectionOf(object, ".debug_info"), sectionOf(object, ".debug_abbrev")];
+  return info && abbrev && unitsIn(object, info, abbrev, wanted);
+}
+
+function* unitsIn(object: ElfObject, info: ElfSection, abbrev: ElfSection, wanted: Wanted): Iterable<Unit> {
+  const strings = new Strings(object);
+  const cursor = new Cursor(info, object.littleEndian, strings);
+  while (!cursor.atEnd) yield { ...readUnit(cursor, abbrev, object.littleEndian, strings, wanted), strings };
+}
+
+function sectionOf(object: ElfObject, name: string): ElfSection | undefined {
+  return object.sections.find((other) => other.name === name && other.data.length > 0);
+}
+
 const KEYWORDS: Readonly<Record<number, TypeLayout["keyword"]>> = {
   [Tag.STRUCTURE]: "struct",
   [Tag.UNION]: "union",
@@ -114,6 +146,7 @@ function readUnit(
   abbrev: ElfSection,
   little: boolean,
   strings: Strings,
+  wanted: Wanted,
 ): { root: Entry | undefined; entries: Map<number, Entry> } {
   const unit = cursor.offset;
   const length = cursor.u32();
@@ -141,14 +174,14 @@ function readUnit(
     }
     const abbreviation = abbreviations.get(code);
     if (abbreviation === undefined) throw new RangeError("unknown abbreviation");
-    const kept = KEPT_TAGS.has(abbreviation.tag);
+    const kept = wanted.tags.has(abbreviation.tag);
     const attributes = new Map<number, Value>();
     const plan = abbreviation.attributes;
     for (let index = 0; index < plan.length; index += 3) {
       const [attribute, form, implicit] = [plan[index] ?? 0, plan[index + 1] ?? 0, plan[index + 2] ?? 0];
-      const wanted = kept && KEPT_ATTRIBUTES.has(attribute);
-      const value = cursor.form(form, addressSize, unit, implicit, wanted);
-      if (wanted) attributes.set(attribute, value);
+      const isWanted = kept && wanted.attributes.has(attribute);
+      const value = cursor.form(form, addressSize, unit, implicit, isWanted);
+      if (isWanted) attributes.set(attribute, value);
     }
     let entry: Entry | undefined;
     if (kept) {

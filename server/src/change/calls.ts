@@ -1,4 +1,5 @@
 import type { SyntaxNode } from "../syntax/tree.js";
+import type { Item, SourceFile } from "./item.js";
 import { normalForm } from "./tokens.js";
 
 /** A call, or a macro used like one. */
@@ -34,6 +35,11 @@ export function callsIn(root: SyntaxNode): Call[] {
     calls.push({ name: at.text, node, at, arguments: given, ...(body && { body }) });
   }
   return calls;
+}
+
+/** The calls of one item of a file; none where there is no item. */
+export function callsOf(file: SourceFile | undefined, item: Item | undefined): Call[] {
+  return file && item ? callsIn(file.syntax(item)) : [];
 }
 
 function calleeOf(node: SyntaxNode): SyntaxNode | undefined {

@@ -72,6 +72,9 @@ export function describe(node: SyntaxNode, text: string, end: number, around: Su
   }
 }
 
+/** Macros that declare or define a variable (include/linux/percpu-defs.h, workqueue.h, wait.h, completion.h, rwsem.h, types.h). */
+const DEFINING =
+  /^DECLARE_(?:PER_CPU\w*|(?:DELAYED_|DEFERRABLE_)?WORK|WAIT_QUEUE_HEAD|COMPLETION|RWSEM|BITMAP|TASKLET\w*)$/;
 /** Macros that declare something at file scope and define nothing there. */
 const DECLARING = /^(?:DECLARE|TRACE|EXPORT|MODULE)_|^DEFINE_(?:EVENT|TRACE)|_EVENT(?:_|$)/;
 const TAGGED = new Set(["struct_specifier", "union_specifier", "enum_specifier"]);
@@ -206,7 +209,7 @@ class Reader {
     const list = (node.childForFieldName("arguments")?.namedChildren ?? []).filter(
       (child) => child.type !== "comment",
     );
-    if (DECLARING.test(macroName) && !macroName.startsWith("DECLARE_PER_CPU")) return this.call(node, base);
+    if (DECLARING.test(macroName) && !DEFINING.test(macroName)) return this.call(node, base);
     // DEFINE_PER_CPU(int, x): the type stands first (include/linux/percpu-defs.h); elsewhere the name does.
     const typeFirst = list[0]?.type === "type_descriptor" || /PER_CPU|^DEFINE_(?:K)?FIFO/.test(macroName);
     const name = (typeFirst ? list[1] : list[0]) ?? macro ?? node;
@@ -220,7 +223,7 @@ class Reader {
       macro: macroName,
       annotations,
       isStatic: annotations.includes("static"),
-      isExtern: macroName.startsWith("DECLARE_") || annotations.includes("extern"),
+      isExtern: macroName.startsWith("DECLARE_PER_CPU") || annotations.includes("extern"),
       isConst: false,
       isPerCpu: macroName.includes("PER_CPU"),
       type: list.map((child) => this.normal(child)).join(" , "),

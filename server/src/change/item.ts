@@ -149,6 +149,8 @@ export interface SourceFile {
   readonly lines: LineIndex;
   /** Everything that it declares; read when first asked for. */
   readonly items: readonly Item[];
+  /** Under which `#if` a line stands, and whether the configuration keeps it. @param line counts from 1 */
+  conditionsAt(line: number): Pick<Item, "conditions" | "kept">;
   /**
    * The syntax of one item, parsed by itself: offsets are those of the file's text. Nodes are valid until
    * {@link ChangeSet.release}.

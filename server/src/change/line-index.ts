@@ -1,47 +1,65 @@
 import type { Place } from "./place.js";
 
 /** Finds lines and columns, both from 1, of offsets in a text. */
-export interface LineIndex {
-  /** Lines without their ends. */
-  readonly lines: readonly string[];
-  lineAt(offset: number): number;
-  /** Where a line begins. @param row counts from 0; behind the last line it is the text's length */
-  offsetOf(row: number): number;
-  place(file: string, start: number, end: number): Place;
-}
+export class LineIndex {
+  readonly #text: string;
+  readonly #starts: Uint32Array;
+  #lines: readonly string[] | undefined;
 
-export function lineIndex(text: string): LineIndex {
-  const lines = text.split("\n");
-  const starts = new Array<number>(lines.length);
-  let offset = 0;
-  for (let index = 0; index < lines.length; index++) {
-    starts[index] = offset;
-    offset += (lines[index] ?? "").length + 1;
+  constructor(text: string) {
+    this.#text = text;
+    let count = 1;
+    for (let end = text.indexOf("\n"); end !== -1; end = text.indexOf("\n", end + 1)) count++;
+    this.#starts = new Uint32Array(count);
+    let line = 1;
+    for (let end = text.indexOf("\n"); end !== -1; end = text.indexOf("\n", end + 1))
+      this.#starts[line++] = end + 1;
   }
-  const lineAt = (wanted: number): number => {
-    let [low, high] = [0, starts.length - 1];
+
+  /** All lines without their ends; held until {@link release}. */
+  get lines(): readonly string[] {
+    this.#lines ??= this.#text.split("\n");
+    return this.#lines;
+  }
+
+  /** One line without its end; empty when there is none. */
+  line(number: number): string {
+    const start = this.#starts[number - 1];
+    return start === undefined
+      ? ""
+      : this.#text.slice(start, this.#starts[number] ?? this.#text.length + 1).replace(/\n$/, "");
+  }
+
+  lineAt(offset: number): number {
+    let [low, high] = [0, this.#starts.length - 1];
     while (low < high) {
       const middle = (low + high + 1) >> 1;
-      if ((starts[middle] ?? 0) <= wanted) low = middle;
+      if ((this.#starts[middle] ?? 0) <= offset) low = middle;
       else high = middle - 1;
     }
     return low + 1;
-  };
-  const columnAt = (line: number, wanted: number) => wanted - (starts[line - 1] ?? 0) + 1;
-  return {
-    lines,
-    lineAt,
-    offsetOf: (row) => starts[row] ?? text.length,
-    place: (file, start, end) => {
-      const [line, endLine] = [lineAt(start), lineAt(end)];
-      return { file, line, column: columnAt(line, start), endLine, endColumn: columnAt(endLine, end) };
-    },
-  };
+  }
+
+  /** Where a line begins. @param row counts from 0; behind the last line it is the text's length */
+  offsetOf(row: number): number {
+    return this.#starts[row] ?? this.#text.length;
+  }
+
+  place(file: string, start: number, end: number): Place {
+    const [line, endLine] = [this.lineAt(start), this.lineAt(end)];
+    const column = start - this.offsetOf(line - 1) + 1;
+    return { file, line, column, endLine, endColumn: end - this.offsetOf(endLine - 1) + 1 };
+  }
+
+  /** Forgets what can be read again: of a large patch, every line by itself weighs more than the text. */
+  release(): void {
+    this.#lines = undefined;
+  }
 }
 
 /** A line as a place, without the blanks around it. @param line counts from 1 */
-export function placeOfLine({ lines }: LineIndex, file: string, line: number): Place {
-  const text = lines[line - 1] ?? "";
+export function placeOfLine(lines: LineIndex, file: string, line: number): Place {
+  const text = lines.line(line);
   const column = text.search(/\S/) + 1 || 1;
   return { file, line, column, endLine: line, endColumn: text.trimEnd().length + 1 };
 }

@@ -1,5 +1,7 @@
+import { setImmediate } from "node:timers/promises";
 import { kindOfFile } from "@kernel-hotpatch/kernel/build/file-kinds";
 import type { FileChange } from "@kernel-hotpatch/kernel/build/patch-files";
+import { checkpoint, type Work } from "@kernel-hotpatch/kernel/host/work";
 import { editBetween } from "../syntax/edit.js";
 import { withTree } from "../syntax/engine.js";
 import { decodeSource } from "../syntax/source-text.js";
@@ -17,20 +19,28 @@ export type ReadConditions = (path: string, text: string) => ConditionsAt;
  * Reads what a patch changes, by meaning.
  * @param files what the patch makes of each file
  * @param readConditions which `#if` branches the kernel's configuration keeps
+ * @throws Fault `interrupted`; `bad-input` for a file too long to parse
  */
-export function readChangeSet(
+export async function readChangeSet(
+  work: Pick<Work, "signal" | "progress">,
   engine: Engine,
   files: readonly FileChange[],
   readConditions: ReadConditions,
-): ChangeSet {
-  const changed = files.map((file) => readChangedFile(engine, file, readConditions));
-  const changes = changed.flatMap((file) => file.changes);
+): Promise<ChangeSet> {
+  const changed: ChangedFile[] = [];
+  for (const [at, file] of files.entries()) {
+    checkpoint(work);
+    work.progress(`reading ${file.path}`, at / files.length);
+    changed.push(readChangedFile(engine, file, readConditions));
+    // The native engine's trees are given back between two turns of the event loop only.
+    await setImmediate();
+  }
   const held = changed
     .flatMap(({ before, after }) => [before, after])
     .filter((file) => file instanceof LazySourceFile);
   return {
     files: changed,
-    changes,
+    changes: changed.flatMap((file) => file.changes),
     release: () => {
       for (const file of held) file.release();
     },
@@ -57,15 +67,20 @@ export function readChangedFile(
   let now: SyntaxTree | undefined;
   try {
     const held = before && old ? heldPieces(before, old.root) : [];
-    // Most of the file is the same: its new tree grows out of the old one.
-    if (old && before && after) moveTree(old, before.lines, after.lines, hunks);
-    now = after && engine.parse(after.text, old);
+    // Most of the file is the same: its new tree grows out of the old one. Moving the old one costs its size each time.
+    const grows = old && before && after && hunks.length <= MOST_MOVES;
+    if (grows) moveTree(old, before.lines, after.lines, hunks);
+    now = after && engine.parse(after.text, grows ? old : undefined);
     return changedFile(path, before, after, hunks, compareItems(before, held, after, now, hunks));
   } finally {
     old?.free();
     now?.free();
+    before?.release();
+    after?.release();
   }
 }
+
+const MOST_MOVES = 16;
 
 /** A file of C while somebody edits it, compared with what it was before. Holds trees until it is closed. */
 export class EditedFile {

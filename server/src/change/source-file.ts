@@ -2,7 +2,7 @@ import { withTree } from "../syntax/engine.js";
 import type { Engine, SyntaxNode, SyntaxTree } from "../syntax/tree.js";
 import { CONTAINERS, type Description, describe, isCondition } from "./describe.js";
 import type { Item, SourceFile } from "./item.js";
-import { type LineIndex, lineIndex } from "./line-index.js";
+import { LineIndex } from "./line-index.js";
 
 /** Under which `#if` a line stands, and whether the configuration keeps it. */
 export type ConditionsAt = (line: number) => Pick<Item, "conditions" | "kept">;
@@ -29,7 +29,7 @@ export class LazySourceFile implements SourceFile {
     this.#engine = engine;
     this.path = path;
     this.text = text;
-    this.lines = lineIndex(text);
+    this.lines = new LineIndex(text);
     this.#conditionsAt = conditionsAt;
   }
 
@@ -38,6 +38,10 @@ export class LazySourceFile implements SourceFile {
       piecesOf(tree.root).flatMap((piece) => this.describe(piece)),
     );
     return this.#items;
+  }
+
+  conditionsAt(line: number): Pick<Item, "conditions" | "kept"> {
+    return this.#conditionsAt(line);
   }
 
   /** What a piece of this file's tree declares. */
@@ -84,6 +88,7 @@ export class LazySourceFile implements SourceFile {
   release(): void {
     for (const tree of this.#parsed.values()) tree.free();
     this.#parsed.clear();
+    this.lines.release();
   }
 
   #place(description: Description): Item {

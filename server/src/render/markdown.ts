@@ -1,8 +1,11 @@
 import type { Finding } from "../review/finding.js";
 import type { Review } from "../review/review.js";
+import { codeFrame } from "./code-frame.js";
 import { stepExcerpt } from "./excerpt.js";
+import { fixDiff } from "./fix-diff.js";
 import { placeOf } from "./place.js";
 import { printable, printableLine } from "./printable.js";
+import { readingOrder } from "./reading-order.js";
 
 /** A review as Markdown, for a pull request or a mail archive; nothing in it can leave its place as text. */
 export function renderReviewMarkdown(review: Review): string {
@@ -11,7 +14,7 @@ export function renderReviewMarkdown(review: Review): string {
     `## Hot patch review: ${review.verdict}`,
     `Kernel ${code(kernel.id)} (${code(kernel.release)}, ${kernel.arch}); patched: ${patch.files.map(code).join(", ")}.`,
   ];
-  if (findings.length > 0) parts.push("### Findings", findings.map(findingItem).join("\n\n"));
+  if (findings.length > 0) parts.push("### Findings", readingOrder(findings).map(findingItem).join("\n\n"));
   if (module) {
     const rows = module.functions.map(
       ({ object, name, sympos }) => `| ${cell(object)} | ${cell(name)} | ${sympos} |`,
@@ -42,7 +45,17 @@ function findingItem(finding: Finding): string {
     `  - remedy: ${prose(finding.remedy)}`,
   ];
   if (finding.suppressed) lines.push(`  - suppressed: ${prose(finding.suppressed.reason)}`);
-  if (finding.detail !== undefined) lines.push("", fenced(finding.detail).replaceAll(/^/gm, "  "));
+  for (const other of finding.related)
+    lines.push(`  - ${placeOf(other) ? `${code(placeOf(other))}: ` : ""}${prose(other.message)}`);
+  const blocks = [
+    fenced(codeFrame(finding).join("\n"), "c"),
+    fenced(finding.detail ?? ""),
+    ...(finding.fixes ?? []).flatMap((fix) => [
+      `fix: ${prose(fix.title)}`,
+      fenced(fixDiff(finding, fix).join("\n"), "diff"),
+    ]),
+  ];
+  for (const block of blocks) if (block !== "") lines.push("", block.replaceAll(/^/gm, "  "));
   return lines.join("\n");
 }
 
@@ -64,10 +77,12 @@ function cell(text: string): string {
   return code(text).replaceAll("|", "\\|");
 }
 
-function fenced(text: string): string {
+/** A block of code; nothing for no text. */
+function fenced(text: string, language = "text"): string {
   const inside = printable(text).trimEnd();
+  if (inside === "") return "";
   const fence = "`".repeat(Math.max(3, longestRun(inside) + 1));
-  return `${fence}text\n${inside}\n${fence}`;
+  return `${fence}${language}\n${inside}\n${fence}`;
 }
 
 function longestRun(text: string): number {

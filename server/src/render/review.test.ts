@@ -185,3 +185,78 @@ test("nothing leaves its place in Markdown", () => {
   expect(text).toContain("\\]\\(javascript:x\\) \\<img src=x\\> @<!-- -->everyone #<!-- -->1\\\\nnew line");
   expect(text).toContain("  `````text\n  ````\n  <script>\\u009b1m\n  `````");
 });
+
+const coded: Finding = {
+  ...finding,
+  rule: "static-data-changed",
+  line: 12,
+  column: 13,
+  endLine: 12,
+  endColumn: 18,
+  message: "'limit' starts as 2",
+  detail: "",
+  excerpt: { text: "\tstatic int limit = 2;" },
+  related: [
+    { file: "mm/b.c", line: 3, column: 7, endLine: 3, endColumn: 9, message: "read here" },
+    { file: null, line: null, column: null, endLine: null, endColumn: null, message: "and in 3 more files" },
+  ],
+  fixes: [
+    {
+      title: "Keep the value",
+      edits: [
+        { file: "fs/proc/meminfo.c", line: 12, column: 21, endLine: 12, endColumn: 22, text: "1" },
+        { file: "fs/proc/meminfo.c", line: 40, column: 1, endLine: 40, endColumn: 1, text: "set(2);\n" },
+        { file: "mm/b.c", line: 3, column: 1, endLine: 5, endColumn: 1, text: "" },
+      ],
+    },
+  ],
+};
+
+const coding: Review = { ...review, findings: [coded] };
+
+test("a finding shows its code with a marker, related places and what a fix does", () => {
+  const text = renderReviewText(coding, colors(false));
+  expect(
+    text.split("\n\n")[1],
+  ).toBe(`fs/proc/meminfo.c:12:13: unsafe: 'limit' starts as 2 [static-data-changed]
+      12 | \tstatic int limit = 2;
+         | \t           ^~~~~
+    mm/b.c:3:7: read here
+    elsewhere: and in 3 more files
+    why: An unpatched kernel runs the same steps without a complaint.
+    remedy: Follow the stack.
+    fix: Keep the value
+        @ fs/proc/meminfo.c:12
+        -\tstatic int limit = 2;
+        +\tstatic int limit = 1;
+        @ fs/proc/meminfo.c:40:1
+        +set(2);
+        @ mm/b.c:3:1 to 5:1`);
+});
+
+test("Markdown shows the same", () => {
+  const text = renderReviewMarkdown(coding);
+  expect(text).toContain("  - `mm/b.c:3:7`: read here\n");
+  expect(text).toContain("\n  ```c\n    12 | \tstatic int limit = 2;\n       | \t           ^~~~~\n  ```\n");
+  expect(text).toContain("\n  fix: Keep the value\n\n  ```diff\n  @ fs/proc/meminfo.c:12\n  -\tstatic");
+});
+
+test("many findings: the heaviest first, then by file and line; what is suppressed is counted apart", () => {
+  const place = (severity: Finding["severity"], file: string | null, line: number | null) => ({
+    ...finding,
+    severity,
+    file,
+    line,
+    column: null,
+  });
+  const findings = [
+    place("info", "a.c", 1),
+    place("unsafe", null, null),
+    { ...place("unsafe", "b.c", 10), suppressed: { reason: "r" } },
+    place("unsafe", "b.c", 9),
+    place("unsafe", "a.c", 30),
+  ];
+  const text = renderReviewText({ ...review, findings }, colors(false));
+  expect(text.match(/^(?:[ab]\.c:\d+|unsafe)/gm)).toEqual(["a.c:30", "b.c:9", "b.c:10", "unsafe", "a.c:1"]);
+  expect(text).toContain("verdict: unsafe (3 unsafe, 1 info, 1 suppressed)");
+});

@@ -2,20 +2,25 @@ import type { ObjectDiff } from "@kernel-hotpatch/kernel/objdiff/report";
 import type { Finding } from "../review/finding.js";
 import type { Review, TestReport } from "../review/review.js";
 import { SEVERITIES } from "../rules/rule.js";
+import { codeFrame } from "./code-frame.js";
 import type { Colors } from "./colors.js";
 import { excerpt, stepExcerpt } from "./excerpt.js";
+import { fixDiff } from "./fix-diff.js";
 import { placeOf } from "./place.js";
 import { printableLine } from "./printable.js";
+import { readingOrder } from "./reading-order.js";
 import { wrapped } from "./wrapped.js";
 
 const LINES_OF_DETAIL = 20;
+const LINES_OF_FIX = 20;
+const RELATED = 10;
 
 /** A review for a person at a terminal: findings like a compiler's, what is carried, what ran, the verdict last. */
 export function renderReviewText(review: Review, colors: Colors): string {
   const { kernel, patch } = review;
   return sections([
     [...wrapped(`patch: ${patch.files.map(printableLine).join(", ")}`, ""), kernelText(kernel)].join("\n"),
-    ...review.findings.map((finding) => findingText(finding, colors)),
+    ...readingOrder(review.findings).map((finding) => findingText(finding, colors)),
     (review.objects ?? []).map((object) => objectText(object)).join("\n"),
     review.module ? moduleText(review.module) : "",
     review.sandbox ? sandboxText(review.sandbox, colors) : "",
@@ -28,7 +33,7 @@ export function renderTestText(report: TestReport, colors: Colors): string {
   const { kernel, module } = report;
   return sections([
     `module: ${printableLine(module.path)}\n${kernelText(kernel)}`,
-    ...report.findings.map((finding) => findingText(finding, colors)),
+    ...readingOrder(report.findings).map((finding) => findingText(finding, colors)),
     sandboxText(report.sandbox, colors),
     verdictText(report, colors),
   ]);
@@ -54,13 +59,20 @@ function findingText(finding: Finding, colors: Colors): string {
   const suppressed = finding.suppressed ? ` (suppressed: ${printableLine(finding.suppressed.reason)})` : "";
   return [
     `${colors.bold(place ? `${printableLine(place)}: ` : "")}${severity}: ${printableLine(finding.message)} ${colors.dim(`[${finding.rule}]`)}${suppressed}`,
+    ...codeFrame(finding).map((line) => `    ${line}`),
     ...excerpt((finding.detail ?? "").split("\n"), LINES_OF_DETAIL).map((line) => `    | ${line}`),
-    ...finding.related.map(
-      (other) => `    ${printableLine(`${other.file ?? "?"}:${other.line ?? "?"}: ${other.message}`)}`,
-    ),
+    ...excerpt(finding.related.map(relatedText), RELATED).map((line) => `    ${line}`),
     ...wrapped(`why: ${finding.why}`, "    "),
     ...wrapped(`remedy: ${finding.remedy}`, "    "),
+    ...(finding.fixes ?? []).flatMap((fix) => [
+      ...wrapped(`fix: ${printableLine(fix.title)}`, "    "),
+      ...excerpt(fixDiff(finding, fix), LINES_OF_FIX).map((line) => `        ${line}`),
+    ]),
   ].join("\n");
+}
+
+function relatedText(other: Finding["related"][number]): string {
+  return printableLine(`${placeOf(other) || "elsewhere"}: ${other.message}`);
 }
 
 /** One line for each object, and what it carries below. */
@@ -97,11 +109,15 @@ function sandboxText(run: NonNullable<Review["sandbox"]>, colors: Colors): strin
 }
 
 function verdictText(report: Pick<Review, "verdict" | "findings">, colors: Colors): string {
-  const counts = SEVERITIES.map((severity) => ({
-    severity,
-    count: report.findings.filter((finding) => finding.severity === severity).length,
-  })).filter(({ count }) => count > 0);
-  const summary = counts.map(({ severity, count }) => `${count} ${severity}`).join(", ");
+  const counting = report.findings.filter(({ suppressed }) => !suppressed);
+  const counts = [
+    ...SEVERITIES.map((severity) => ({
+      name: severity,
+      count: counting.filter((finding) => finding.severity === severity).length,
+    })),
+    { name: "suppressed", count: report.findings.length - counting.length },
+  ].filter(({ count }) => count > 0);
+  const summary = counts.map(({ name, count }) => `${count} ${name}`).join(", ");
   return `verdict: ${colors.verdict[report.verdict](report.verdict)}${summary && ` (${summary})`}`;
 }
 

@@ -1,3 +1,4 @@
+import { setImmediate } from "node:timers/promises";
 import type { FileChange } from "@kernel-hotpatch/kernel/build/patch-files";
 import { checkpoint, type Work } from "@kernel-hotpatch/kernel/host/work";
 import type { ChangedFile, ChangeSet } from "../change/change-set.js";
@@ -24,8 +25,7 @@ export async function checkFiles(
   tree: SourceTree,
   files: readonly FileChange[],
 ): Promise<Finding[]> {
-  work.progress("reading the change");
-  const changes = readChangeSet(engine, files, readConditionsOf(tree));
+  const changes = await readChangeSet(work, engine, files, readConditionsOf(tree));
   work.progress("looking up what it touches");
   const facts = await gatherFacts(work, tree, changes, engine);
   const findings: Finding[] = [];
@@ -34,6 +34,7 @@ export async function checkFiles(
     work.progress(`judging ${file.path}`, at / changes.files.length);
     findings.push(...askRules(file, changes, facts));
     changes.release();
+    await setImmediate();
   }
   return findings;
 }
@@ -49,7 +50,7 @@ export function askRules(file: ChangedFile, changes: ChangeSet, facts: TreeFacts
 /** A rule's finding with the rule's words around it. */
 function findingOfSource(rule: SourceRule, found: SourceFinding, file: ChangedFile): Finding {
   const { at, symbol, severity, message, why, remedy, related, fixes } = found;
-  const line = at.file === file.path ? file.after?.lines.lines[at.line - 1] : undefined;
+  const line = at.file === file.path ? file.after?.lines.line(at.line) : undefined;
   return {
     rule: rule.id,
     severity: severity ?? rule.severity,

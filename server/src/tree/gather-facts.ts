@@ -45,6 +45,7 @@ export async function gatherFacts(
     build,
     reach: (header) => reaches.get(header) ?? { units: 0, atLeast: true, examples: [] },
     uses(name) {
+      if (!/^[A-Za-z_]\w*$/.test(name)) return { places: [], count: 0 };
       const known = uses.get(name);
       if (known === undefined) throw new Error(`uses of ${name} were not gathered`);
       return known;
@@ -98,10 +99,9 @@ async function reachesOf(
   const reaches = await headerReaches(work, tree, old, build, inclusions);
   for (const { path } of headers.filter(({ existedBefore }) => !existedBefore)) {
     // Only changed files can include what is new; through a header among them it may reach further.
-    const name = basename(path);
-    const includers = changes.files.filter(({ after }) =>
-      after?.items.some((item) => item.kind === "include" && item.name.includes(name)),
-    );
+    const name = basename(path).replace(/[^\w-]/g, "\\$&");
+    const include = new RegExp(`^[ \\t]*#[ \\t]*include[ \\t]*["<](?:[^">\\n]*/)?${name}[">]`, "m");
+    const includers = changes.files.filter(({ after }) => after && include.test(after.text));
     const units = includers.map((file) => file.path).filter((file) => file.endsWith(".c"));
     const atLeast = units.length > REACH_LIMIT || units.length < includers.length;
     reaches.set(path, { units: units.length, atLeast, examples: units.slice(0, 8) });

@@ -2,6 +2,7 @@ import { existsSync } from "node:fs";
 import { basename, dirname, join, normalize } from "node:path";
 import { SOURCE_ARCH } from "@kernel-hotpatch/kernel/build/kbuild";
 import type { Work } from "@kernel-hotpatch/kernel/host/work";
+import { remembered } from "./remembered.js";
 import { searchTree } from "./search.js";
 import type { SourceTree } from "./source-tree.js";
 
@@ -83,14 +84,5 @@ function resolver(tree: SourceTree): (inclusion: Inclusion) => string | undefine
   return ({ includer, text, quoted }) => {
     const beside = normalize(join(dirname(includer), text));
     return quoted && !beside.startsWith("..") && exists(beside) ? beside : common(text);
-  };
-}
-
-function remembered<Value>(answer: (key: string) => Value): (key: string) => Value {
-  const answers = new Map<string, { readonly value: Value }>();
-  return (key) => {
-    const known = answers.get(key) ?? { value: answer(key) };
-    answers.set(key, known);
-    return known.value;
   };
 }

@@ -2,6 +2,7 @@ import { existsSync, readdirSync, readFileSync } from "node:fs";
 import { basename, dirname, join, normalize } from "node:path";
 import { SOURCE_ARCH } from "@kernel-hotpatch/kernel/build/kbuild";
 import { type Assignment, type Makefile, readMakefile, UNKNOWN, wordsIn } from "./makefile.js";
+import { remembered } from "./remembered.js";
 import type { SourceTree } from "./source-tree.js";
 import type { UnitBuild } from "./tree-facts.js";
 
@@ -12,25 +13,14 @@ import type { UnitBuild } from "./tree-facts.js";
  * @returns a function of a path, relative to the tree's root; it throws nothing
  */
 export function unitBuilds(tree: SourceTree): (path: string) => UnitBuild {
-  const at = once((path: string) => readFolder(tree, path));
+  const at = remembered((path: string) => readFolder(tree, path));
   const folders: Folders = {
     at,
-    entry: once((path: string) => entryOf(folders, path)),
-    below: once((path: string) => subfolders(tree, path)),
+    entry: remembered((path: string) => entryOf(folders, path)),
+    below: remembered((path: string) => subfolders(tree, path)),
   };
   const arch = SOURCE_ARCH[tree.arch];
-  return once((path: string) => buildOf(folders, arch, path));
-}
-
-function once<Value>(answer: (path: string) => Value): (path: string) => Value {
-  const answers = new Map<string, Value>();
-  return (path) => {
-    const known = answers.get(path);
-    if (known !== undefined || answers.has(path)) return known as Value;
-    const value = answer(path);
-    answers.set(path, value);
-    return value;
-  };
+  return remembered((path: string) => buildOf(folders, arch, path));
 }
 
 /** What the makefile of one folder lists. Objects and folders are paths from the root of the tree. */

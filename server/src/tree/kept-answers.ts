@@ -35,12 +35,16 @@ export function keptAnswers<Answer>(
       }
     },
     write(name, answer) {
-      if (!isThere) mkdirSync(folder, { recursive: true });
-      isThere = true;
       const path = join(folder, fileName(name));
       const aside = `${path}.${process.pid}`;
-      writeFileSync(aside, JSON.stringify(answer));
-      renameSync(aside, path);
+      try {
+        if (!isThere) mkdirSync(folder, { recursive: true });
+        isThere = true;
+        writeFileSync(aside, JSON.stringify(answer));
+        renameSync(aside, path);
+      } catch {
+        // A full disk: the answer is found again next time.
+      }
     },
   };
 }

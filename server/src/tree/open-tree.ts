@@ -46,7 +46,8 @@ export async function openTree(
 export async function treeOfProfile(profile: KernelProfile, cache: string): Promise<SourceTree> {
   const { id, arch, release, config, moduleSymvers, source } = profile;
   const tree = await openTree(source, { id, arch, config });
-  const inCache = await realpath(cache).then((folder) => !relative(folder, tree.root).startsWith(".."));
+  const folder = await realpath(cache).catch(() => undefined);
+  const inCache = folder !== undefined && !relative(folder, tree.root).startsWith("..");
   return { ...tree, release, moduleSymvers, immutable: inCache };
 }
 

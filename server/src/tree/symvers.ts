@@ -14,30 +14,49 @@ export interface Export {
  * @throws (on look-up) the system's error when the file cannot be read
  */
 export function exportsOf(path: string | undefined): (symbol: string) => Export | undefined {
-  let text: string | undefined;
+  let exports: { readonly text: string; readonly lines: ReadonlyMap<string, number> } | undefined;
   return (symbol) => {
     if (path === undefined || !/^\w+$/.test(symbol)) return undefined;
-    text ??= readFileSync(path, "utf8");
-    return findExport(text, symbol);
+    if (exports === undefined) {
+      const text = readFileSync(path, "utf8");
+      exports = { text, lines: linesBySymbol(text) };
+    }
+    const line = exports.lines.get(symbol);
+    return line === undefined ? undefined : readExport(exports.text, line);
   };
+}
+
+/** Where each symbol's line begins. */
+function linesBySymbol(text: string): Map<string, number> {
+  const lines = new Map<string, number>();
+  for (let start = 0; start < text.length; ) {
+    const end = text.indexOf("\n", start);
+    const name = text.indexOf("\t", start) + 1;
+    const behind = text.indexOf("\t", name);
+    if (name > 0 && behind !== -1 && (end === -1 || behind < end)) lines.set(text.slice(name, behind), start);
+    if (end === -1) break;
+    start = end + 1;
+  }
+  return lines;
 }
 
 /**
  * Lines are `crc symbol module type namespace`, divided by tabs; kernels 5.4 to 5.6 had the namespace after the symbol,
  * older ones had none (`write_dump` in kernel `scripts/mod/modpost.c`).
+ * @param start where the line begins
  */
+function readExport(text: string, start: number): Export {
+  const end = text.indexOf("\n", start);
+  const [, , third = "", fourth = "", fifth = ""] = text
+    .slice(start, end === -1 ? undefined : end)
+    .split("\t");
+  const [path, namespace] = fourth.startsWith("EXPORT_") ? [third, fifth] : [fourth, third];
+  const module = path.slice(path.lastIndexOf("/") + 1).replace(/\.ko$/, "");
+  return { module: module.replaceAll("-", "_"), namespace };
+}
+
+/** What the text of a `Module.symvers` says of one symbol. */
 export function findExport(text: string, symbol: string): Export | undefined {
-  for (let at = text.indexOf(`\t${symbol}\t`); at !== -1; at = text.indexOf(`\t${symbol}\t`, at + 1)) {
-    const start = text.lastIndexOf("\n", at) + 1;
-    const end = text.indexOf("\n", at);
-    const [, name, third = "", fourth = "", fifth = ""] = text
-      .slice(start, end === -1 ? undefined : end)
-      .split("\t");
-    // Modules and namespaces may be called as symbols are.
-    if (name !== symbol) continue;
-    const [path, namespace] = fourth.startsWith("EXPORT_") ? [third, fifth] : [fourth, third];
-    const module = path.slice(path.lastIndexOf("/") + 1).replace(/\.ko$/, "");
-    return { module: module.replaceAll("-", "_"), namespace };
-  }
-  return undefined;
+  const line = linesBySymbol(text).get(symbol);
+  return line === undefined ? undefined : readExport(text, line);
 }

@@ -110,6 +110,9 @@ function usesInParts(
   return found;
 }
 
+/** What a parameter or variable of the same name stands for instead. */
+const HIDEABLE: ReadonlySet<Use["kind"]> = new Set(["call", "address"]);
+
 function byName(found: readonly (Found | undefined)[], places: readonly NamePlace[]): Map<string, FileUse[]> {
   /** Names that are a parameter's or a local variable's, with the function they are in. */
   const hidden = new Set<string>();
@@ -121,7 +124,7 @@ function byName(found: readonly (Found | undefined)[], places: readonly NamePlac
     if (use === undefined || place === undefined) continue;
     const { name, line, column } = place;
     const { local: _, ...told } = use;
-    const isHidden = told.kind !== "unread" && hidden.has(`${told.within} ${name}`);
+    const isHidden = HIDEABLE.has(told.kind) && hidden.has(`${told.within} ${name}`);
     const all = uses.get(name) ?? [];
     all.push({ line, column, ...told, ...(isHidden && { kind: "other" }) });
     uses.set(name, all);
@@ -150,7 +153,7 @@ function useOf(root: SyntaxNode, { name, index }: NamePlace, text: string): Foun
   if (leaf.isError || above.some((node) => node.isError)) return UNREAD;
   const owner = above.find((node) => OWNERS.has(node.type));
   const within = owner && nameOfOwner(owner);
-  const inside = within === undefined || within === name ? {} : { within };
+  const inside = within === undefined ? {} : { within };
   if (leaf.type === "preproc_arg") {
     // The body of a macro is not parsed.
     const isCall = /^\s*\(/.test(text.slice(index + name.length, index + name.length + 80));

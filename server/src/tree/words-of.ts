@@ -4,28 +4,28 @@ import type { DataItem, Item, TypeItem } from "../change/item.js";
 
 /** The names that rules may ask a change's tree for. */
 export interface Words {
-  /** What other files of the tree can use. */
+  /** What other files of the tree can use, or define as well. */
   readonly tree: ReadonlySet<string>;
-  /** What only files of the patch can use: static names, and new ones; by name, the files. */
+  /** What only its own file can use; by name, the files that have one of that name. */
   readonly local: ReadonlyMap<string, ReadonlySet<string>>;
   /** Those of either that name a function. */
   readonly functions: ReadonlySet<string>;
 }
 
 /** Which names of a change are worth a search. */
-export function wordsOf(changes: Pick<ChangeSet, "changes" | "files">): Words {
+export function wordsOf(changes: Pick<ChangeSet, "changes">): Words {
   const tree = new Set<string>();
   const local = new Map<string, Set<string>>();
   const functions = new Set<string>();
-  const patched = changes.files.map(({ path }) => path);
   for (const change of changes.changes) {
-    const files = reachOf(change) === "file" ? [change.file] : change.before ? undefined : patched;
+    const isOfFile = isOfFileOnly(change);
     for (const name of namesOf(change)) {
       if (!/^[A-Za-z_]\w*$/.test(name)) continue;
       const { kind } = change.before ?? change.after;
-      if (kind === "function" || kind === "prototype") functions.add(name);
-      if (files === undefined) tree.add(name);
-      else local.set(name, new Set([...(local.get(name) ?? []), ...files]));
+      // What is exported is a function as a rule.
+      if (kind === "function" || kind === "prototype" || kind === "call") functions.add(name);
+      if (isOfFile) local.set(name, (local.get(name) ?? new Set()).add(change.file));
+      else tree.add(name);
     }
     for (const name of membersOf(change)) tree.add(name);
   }
@@ -34,10 +34,10 @@ export function wordsOf(changes: Pick<ChangeSet, "changes" | "files">): Words {
 }
 
 /** Whether only the file itself can use it. */
-function reachOf(change: ItemChange): "file" | "tree" {
-  if (!change.file.endsWith(".c")) return "tree";
+function isOfFileOnly(change: ItemChange): boolean {
+  if (!change.file.endsWith(".c")) return false;
   const sides: Item[] = [change.before, change.after].filter((item) => item !== undefined);
-  return sides.every(isLocal) ? "file" : "tree";
+  return sides.every(isLocal);
 }
 
 function isLocal(item: Item): boolean {

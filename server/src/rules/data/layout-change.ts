@@ -196,7 +196,7 @@ function placeOf(paths: readonly string[], item: TypeItem, lines: Lines): Place 
   const member = item.members.find(({ name }) => name !== "" && parts.includes(name));
   if (member) return placeOfLine(lines, item.file, member.line);
   for (let line = item.line; line <= item.endLine; line++) {
-    const words = normalForm(lines.lines[line - 1] ?? "").split(" ");
+    const words = normalForm(lines.line(line)).split(" ");
     if (words.includes(parts.at(-1) ?? "")) return placeOfLine(lines, item.file, line);
   }
   return undefined;

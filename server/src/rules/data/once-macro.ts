@@ -108,7 +108,7 @@ function plainBool(call: Call, root: SyntaxNode, file: Inspection["file"]): Fix 
   const flag = ["reported", "printed", "already_reported"].find((name) => !words.has(name));
   if (!flag) return undefined;
   const [first] = body.namedChildren;
-  const indent = (file.after?.lines.lines[statement.startPosition.row] ?? "").match(/^\s*/)?.[0] ?? "\t";
+  const indent = (file.after?.lines.line(statement.startPosition.row + 1) ?? "").match(/^\s*/)?.[0] ?? "\t";
   const text = statement.text.replace(call.name, plain).replace(/\n/g, "\n\t");
   const open = placeOfNode(file, body);
   const at = { ...open, column: open.column + 1, endLine: open.line, endColumn: open.column + 1 };

@@ -2,7 +2,7 @@ import { descendants } from "../../change/calls.js";
 import type { ItemChange } from "../../change/change-set.js";
 import { innermostName } from "../../change/describe.js";
 import type { DataItem, Element, FunctionItem } from "../../change/item.js";
-import { placeOfLine } from "../../change/line-index.js";
+import { type LineIndex, placeOfLine } from "../../change/line-index.js";
 import { mentions } from "../../change/tokens.js";
 import type { Edit, Fix, Inspection, SourceFinding, SourceRule } from "../inspection.js";
 import { codeText } from "./code-text.js";
@@ -107,7 +107,7 @@ function keepOldFunction({ before, after }: Slot, table: DataItem, { file }: Ins
   if (!names) return undefined;
   const call = `${after.value}(${names.join(", ")})`;
   const body = `{\n\t${old.returns === "void" ? call : `return ${call}`};\n}`;
-  const back = slotEdit(after, before.value, file.after.lines.lines, file.path);
+  const back = slotEdit(after, before.value, file.after.lines, file.path);
   if (!back) return undefined;
   const kept = named(file.after.items, before.value);
   const title = `Keep '${before.value}' in the table and let it call '${after.value}'`;
@@ -128,13 +128,8 @@ function keepOldFunction({ before, after }: Slot, table: DataItem, { file }: Ins
   };
 }
 
-function slotEdit(
-  { line, value }: Element,
-  text: string,
-  lines: readonly string[],
-  file: string,
-): Edit | undefined {
-  const whole = lines[line - 1] ?? "";
+function slotEdit({ line, value }: Element, text: string, lines: LineIndex, file: string): Edit | undefined {
+  const whole = lines.line(line);
   const at = whole.lastIndexOf(value);
   if (at === -1) return undefined;
   return { file, line, column: at + 1, endLine: line, endColumn: at + 1 + value.length, text };

@@ -19,7 +19,7 @@ export function shadowVariableFix(change: LayoutChange, { file, changes }: Inspe
   const type = layoutOf(change.item).members.get(member)?.type;
   const declared = change.item.members.find(({ name }) => name === member);
   if (!tag || !declared || !type || !isScalar(type) || !file.after) return undefined;
-  const own = file.after.lines.lines[declared.line - 1] ?? "";
+  const own = file.after.lines.line(declared.line);
   // Alone in its line, so that the line can go.
   if (!new RegExp(`^\\s*[^,;]*\\b${member}\\s*;\\s*(?:/\\*.*\\*/\\s*)?$`).test(own)) return undefined;
 

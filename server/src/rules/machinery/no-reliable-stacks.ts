@@ -1,0 +1,35 @@
+import { firstChange } from "../../change/first-change.js";
+import type { SourceRule } from "../inspection.js";
+
+/** @see docs/rules/no-reliable-stacks.md */
+export const noReliableStacks: SourceRule = {
+  id: "no-reliable-stacks",
+  severity: "needs-review",
+  witnesses: ["source", "object"],
+  summary: "this kernel cannot walk stacks reliably",
+  why: "A task can then be switched only when it leaves the kernel; kernel threads may never switch.",
+  remedy: "Expect the transition to wait, and test it under the real load.",
+  sources: [
+    "Documentation/livepatch/reliable-stacktrace.rst",
+    "Documentation/livepatch/livepatch.rst, Consistency model",
+    "arch/Kconfig, HAVE_RELIABLE_STACKTRACE",
+  ],
+  *check({ file, changes, facts }) {
+    const { arch, config, id } = facts.tree;
+    // Kconfig knows which architectures, and with which unwinder.
+    if (!config || config.value("CONFIG_HAVE_RELIABLE_STACKTRACE") !== undefined) return;
+    const first = changes.files.find(({ kind, isCosmetic }) => kind.role !== "other" && !isCosmetic);
+    if (file !== first) return;
+    yield config.value("CONFIG_LIVEPATCH") === undefined
+      ? {
+          at: firstChange(file),
+          message: `${id} (${arch}) has neither livepatch nor reliable stack traces: no task is switched by itself`,
+          why: "Without livepatch's consistency model, old and new code are told apart only by stopping the machine and looking at all stacks, as far as these can be walked.",
+          remedy: "Make sure that every changed function is right whichever version of the others it meets.",
+        }
+      : {
+          at: firstChange(file),
+          message: `${id} (${arch}) has no reliable stack traces: tasks switch only when they leave the kernel, kernel threads perhaps never`,
+        };
+  },
+};

@@ -1,0 +1,6 @@
+// `npm run eval -- check …`: how right our witnesses are, against a labelled set.
+if (process.argv[2] === "check") await import("./check.js");
+else {
+  process.stderr.write("npm run eval -- check [--help]\n");
+  process.exitCode = 2;
+}
