@@ -23,13 +23,14 @@ export function changedConstants(
   changes: ChangeSet,
   file: ChangedFile,
 ): ReadonlyMap<string, ChangedConstant> {
-  const found = knownWithin.get(file) ?? constantsWithin(changes, file);
-  knownWithin.set(file, found);
+  const known = knownWithin.get(changes) ?? new Map<ChangedFile, ReadonlyMap<string, ChangedConstant>>();
+  const found = known.get(file) ?? constantsWithin(changes, file);
+  knownWithin.set(changes, known.set(file, found));
   return found;
 }
 
 /** Several rules ask. */
-const knownWithin = new WeakMap<ChangedFile, ReadonlyMap<string, ChangedConstant>>();
+const knownWithin = new WeakMap<ChangeSet, Map<ChangedFile, ReadonlyMap<string, ChangedConstant>>>();
 
 function constantsWithin(changes: ChangeSet, file: ChangedFile): ReadonlyMap<string, ChangedConstant> {
   const found = new Map<string, ChangedConstant>();
