@@ -11,6 +11,7 @@ export function codeText(normal: string, longest = 60): string {
     .replace(/(\w) \((?!\*)/g, "$1(")
     .replace(/ ?(->|:) ?/g, "$1")
     .replace(/(^|[\s({,])([.&]) (?=\w)/g, "$1$2")
-    .replace(/\* (?=[*\w)])/g, "*");
+    .replace(/(^|[({,] ?)- (?=\w)/g, "$1-")
+    .replace(/\* (?=[*a-z_)])/g, "*");
   return text.length > longest ? `${text.slice(0, longest - 3)}...` : text;
 }
