@@ -63,6 +63,7 @@ export default grammar(C, {
     $._macro_word_body,
     $._macro_function_name,
     $._macro_declaration_name,
+    $._macro_bare_name,
     $._macro_field_name,
     $._macro_group_name,
     $._macro_element_name,
@@ -137,6 +138,21 @@ export default grammar(C, {
 
     preproc_call: ($) =>
       seq(field("directive", $.preproc_directive), field("argument", repeat($.preproc_arg)), $._pp_newline),
+
+    // #if defined(X) ? X == 1 : defined(Y)
+    _preproc_expression: ($, original) =>
+      choice(original, alias($.preproc_conditional_expression, $.conditional_expression)),
+    preproc_conditional_expression: ($) =>
+      prec.right(
+        PREC.CONDITIONAL,
+        seq(
+          field("condition", $._preproc_expression),
+          "?",
+          field("consequence", $._preproc_expression),
+          ":",
+          field("alternative", $._preproc_expression),
+        ),
+      ),
 
     preproc_argument_list: ($) =>
       seq("(", commaSep(choice($._preproc_expression, $.string_literal, $.system_lib_string)), ")"),
@@ -228,9 +244,12 @@ export default grammar(C, {
         repeat1($.declaration),
         field("body", $.compound_statement),
       ),
-    parenthesized_declarator: ($) => parenthesized($._declarator),
-    parenthesized_field_declarator: ($) => parenthesized($._field_declarator),
-    parenthesized_type_declarator: ($) => parenthesized($._type_declarator),
+    // int (__rcu *handler)(void)
+    parenthesized_declarator: ($) => parenthesized($, $._declarator, $.pointer_declarator),
+    parenthesized_field_declarator: ($) =>
+      parenthesized($, $._field_declarator, alias($.pointer_field_declarator, $.pointer_declarator)),
+    parenthesized_type_declarator: ($) =>
+      parenthesized($, $._type_declarator, alias($.pointer_type_declarator, $.pointer_declarator)),
     abstract_parenthesized_declarator: ($) => prec(1, seq("(", $._abstract_declarator, ")")),
 
     // `(f(x)) - 1` is no cast to a function.
@@ -277,7 +296,12 @@ export default grammar(C, {
 
     _function_tail: ($) => prec.right(1, seq($._behind, optional($._function_tail))),
 
-    declaration: ($) =>
+    declaration: ($) => choice($._typed_declaration, $._auto_declaration),
+    // const auto n = f(x);
+    _auto_declaration: ($) => seq($._modifiers, alias($.auto_declarator, $.init_declarator), ";"),
+    auto_declarator: ($) =>
+      seq(field("declarator", $.identifier), "=", field("value", choice($.initializer_list, $.expression))),
+    _typed_declaration: ($) =>
       seq(
         $._declaration_specifiers,
         commaSep1(
@@ -308,11 +332,16 @@ export default grammar(C, {
       seq(
         optional("__extension__"),
         "typedef",
-        $._type_definition_type,
-        $._type_definition_declarators,
-        repeat($._behind),
+        choice(
+          seq($._type_definition_type, $._type_definition_declarators, repeat($._behind)),
+          field("type", alias($.declaring_macro, $.type_macro)),
+        ),
         ";",
       ),
+
+    // typedef DECLARE_BITMAP(name, n);
+    declaring_macro: ($) =>
+      seq(field("name", alias($._macro_declaration_name, $.identifier)), field("arguments", $.argument_list)),
 
     _type_definition_declarators: ($) =>
       seq(
@@ -399,7 +428,7 @@ export default grammar(C, {
 
     _top_level_item: ($, original) =>
       choice(original, ...macroItems($), $.machine_definition, $.initializer_fragment),
-    _block_item: ($, original) => choice(original, ...macroItems($)),
+    _block_item: ($, original) => choice(original, ...macroItems($), $.machine_definition),
 
     // SYSCALL_DEFINE3(open, …) { … }, BPF_CALL_2(…) { … }
     macro_function_definition: ($) =>
@@ -411,8 +440,18 @@ export default grammar(C, {
         field("body", $.compound_statement),
       ),
 
-    // static DEFINE_MUTEX(lock); DEFINE_PER_CPU(int, n) = 1; DECLARE_WORK(…);
+    // static DEFINE_MUTEX(lock); DEFINE_PER_CPU(int, n) = 1; DECLARE_WORK(…); and, with all of a function in the
+    // macro, static DEF_SCSI_QCMD(queuecommand)
     macro_declaration: ($) =>
+      choice(
+        $._macro_declaration,
+        seq(
+          $._modifiers,
+          field("name", alias($._macro_bare_name, $.identifier)),
+          field("arguments", $.argument_list),
+        ),
+      ),
+    _macro_declaration: ($) =>
       seq(
         optional($._modifiers),
         commaSep1(
@@ -442,8 +481,18 @@ export default grammar(C, {
         "MACHINE_END",
       ),
 
-    // Rows of a table in a file that is included in the midst of it.
-    initializer_fragment: ($) => seq(alias($.argument_initializer_list, $.initializer_list), ","),
+    // Rows of a table in a file that is included in the midst of it: `{ … },` `UNUSUAL_DEV(…),` `__NR_acct,` `0x10,`
+    initializer_fragment: ($) =>
+      seq(
+        choice(
+          alias($.argument_initializer_list, $.initializer_list),
+          $.identifier,
+          $.number_literal,
+          $.string_literal,
+          $.call_expression,
+        ),
+        ",",
+      ),
 
     // A macro call that needs no semicolon, and one that takes the statement after it as its body.
     macro_statement: ($) =>
@@ -540,6 +589,23 @@ export default grammar(C, {
         ),
       ),
 
+    // if time_after(a, b) …
+    if_statement: ($, original) =>
+      choice(
+        original,
+        prec.right(
+          seq(
+            "if",
+            field("condition", alias($.macro_call, $.call_expression)),
+            field("consequence", $.statement),
+            optional(field("alternative", $.else_clause)),
+          ),
+        ),
+      ),
+
+    // __attribute__((fallthrough));
+    attributed_statement: ($, original) => choice(original, prec(-1, seq($.attribute_specifier, ";"))),
+
     goto_statement: ($, original) =>
       choice(original, seq("goto", field("target", $.pointer_expression), ";")),
 
@@ -610,6 +676,11 @@ export default grammar(C, {
         $.assignment_argument,
         $.field_designator,
         $.asm_operand_argument,
+        $.asm_instruction_argument,
+        $.range_argument,
+        seq($.identifier, repeat1($.attribute_specifier)),
+        // BINF.2, to be pasted
+        seq($.identifier, alias(token.immediate(/\.[0-9]+/), $.number_literal)),
         alias($.argument_pair, $.initializer_pair),
         "struct",
         "union",
@@ -642,7 +713,11 @@ export default grammar(C, {
           repeat(choice($._declaration_modifiers, $._after)),
         ),
       ),
-    argument_type: ($) => seq($._argument_specifiers, field("declarator", optional($._abstract_declarator))),
+    argument_type: ($) =>
+      seq(
+        $._argument_specifiers,
+        choice(field("declarator", optional($._abstract_declarator)), $.bitfield_clause),
+      ),
     argument_declaration: ($) =>
       seq(
         $._argument_specifiers,
@@ -703,14 +778,27 @@ export default grammar(C, {
       seq(field("operator", choice("=", "+=", "-=", "|=", "&=", "^=")), field("right", $.expression)),
     // LOAD(%0, %1) within an asm template
     asm_operand_argument: (_) => /%[a-zA-Z]?([0-9]+|\[[a-zA-Z0-9_]+\])/,
-    argument_pair: ($) =>
+    // fxsave %[fx]
+    asm_instruction_argument: ($) =>
       seq(
-        field(
-          "designator",
-          repeat1(choice($.subscript_designator, $.field_designator, $.subscript_range_designator)),
+        $.identifier,
+        alias(/%\[[a-zA-Z0-9_]+\]/, $.asm_operand_argument),
+        optional(seq(";", $.identifier)),
+      ),
+    // GETBITSTR(x, 10:10), build_mmio_read(readb, "b", :"memory")
+    range_argument: ($) => seq(optional($.expression), ":", $.expression),
+    argument_pair: ($) =>
+      choice(
+        seq(
+          field(
+            "designator",
+            repeat1(choice($.subscript_designator, $.field_designator, $.subscript_range_designator)),
+          ),
+          "=",
+          field("value", choice($.expression, $.initializer_list)),
         ),
-        "=",
-        field("value", choice($.expression, $.initializer_list)),
+        // [p] "=a" (p)
+        seq(field("designator", $.subscript_designator), field("value", $.expression)),
       ),
     operator_argument: (_) =>
       choice(
@@ -755,7 +843,12 @@ export default grammar(C, {
     concatenated_string: ($) =>
       prec.right(
         seq(
-          choice(seq($._string_pieces, $.string_literal), seq($.string_literal, $._string_rest)),
+          choice(
+            seq($._string_pieces, $.string_literal),
+            seq($.string_literal, $._string_rest),
+            // KERN_ERR pr_fmt("…")
+            seq(alias($._string_word, $.identifier), alias($.string_call_behind, $.call_expression)),
+          ),
           repeat($._string_rest),
         ),
       ),
@@ -798,6 +891,16 @@ export default grammar(C, {
         "}",
       ),
     _initializer_item: ($) => choice($.initializer_pair, $.expression, $.initializer_list),
+    // Beside C's: ROW(1) = { … }, and GNU's older [1] "text"
+    initializer_pair: ($, original) =>
+      choice(
+        original,
+        seq(field("designator", $.call_expression), "=", field("value", $.initializer_list)),
+        seq(
+          field("designator", $.subscript_designator),
+          field("value", choice($.expression, $.initializer_list)),
+        ),
+      ),
     _initializer_directive: ($) =>
       choice(
         alias($.preproc_if_in_initializer_list, $.preproc_if),
@@ -899,12 +1002,14 @@ function without(original, names) {
 }
 
 /**
- * (declarator)
+ * (declarator), and (__rcu *declarator)
  *
+ * @param {GrammarSymbols<string>} $
  * @param {Rule} declarator
+ * @param {Rule} pointer
  */
-function parenthesized(declarator) {
-  return prec.dynamic(C.PREC.PAREN_DECLARATOR, seq("(", declarator, ")"));
+function parenthesized($, declarator, pointer) {
+  return prec.dynamic(C.PREC.PAREN_DECLARATOR, seq("(", choice(declarator, seq($._before, pointer)), ")"));
 }
 
 /**
@@ -922,9 +1027,21 @@ function asmOperand($) {
       "(",
       field("value", choice($.expression, $.comma_expression)),
       ")",
+      // a macro that makes more operands and brings its comma
+      optional($.identifier),
+    ),
+    // "r" cpu_to_le32(x): the macro brings the parentheses
+    seq(
+      optional(seq("[", field("symbol", $.identifier), "]")),
+      field("constraint", $.string_literal),
+      field("value", alias($.string_call_behind, $.call_expression)),
     ),
     $.identifier,
-    alias($.macro_call, $.call_expression),
+    // CC_OUT(c) (carry)
+    seq(
+      alias($.macro_call, $.call_expression),
+      optional(seq("(", field("value", choice($.expression, $.comma_expression)), ")")),
+    ),
   );
 }
 

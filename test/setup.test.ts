@@ -80,6 +80,18 @@ test("a native parser that cannot be compiled is no reason to stop", async () =>
   expect(await calls()).toContain("tsc -b");
 });
 
+test("a native parser older than the grammar is compiled again, and once", async () => {
+  await grammarAndParser();
+  expect((await setup()).status).toBe(0);
+  expect(await calls()).toEqual(["tsc -b"]);
+  await utimes(join(folder, "grammars/src/scanner.c"), 20, 20);
+  await recorder("bin/npm", `touch "${folder}/grammars/build/Release/tree_sitter_kernel_c.node"`);
+  await rm(join(folder, "calls"));
+  expect((await setup()).status).toBe(0);
+  expect((await setup()).status).toBe(0);
+  expect(await calls()).toEqual(["npm rebuild tree-sitter-kernel-c", "tsc -b", "tsc -b"]);
+});
+
 test("two at once install once", async () => {
   await rm(join(folder, "node_modules/.package-lock.json"));
   const both = await Promise.all([setup(), setup()]);
@@ -99,6 +111,18 @@ async function installed(): Promise<void> {
   const later = Date.now() / 1000 + 10;
   await writeFile(join(folder, "node_modules/.package-lock.json"), "{}");
   await utimes(join(folder, "node_modules/.package-lock.json"), later, later);
+}
+
+async function grammarAndParser(): Promise<void> {
+  await mkdir(join(folder, "grammars/src"), { recursive: true });
+  await mkdir(join(folder, "grammars/build/Release"), { recursive: true });
+  for (const name of ["parser.c", "scanner.c", "words.h"]) {
+    await writeFile(join(folder, "grammars/src", name), "");
+    await utimes(join(folder, "grammars/src", name), 5, 5);
+  }
+  const compiled = join(folder, "grammars/build/Release/tree_sitter_kernel_c.node");
+  await writeFile(compiled, "");
+  await utimes(compiled, 10, 10);
 }
 
 async function needing(program: string): Promise<void> {

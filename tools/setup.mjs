@@ -12,7 +12,7 @@ const LACKING = 3;
 const major = Number(process.versions.node.split(".")[0]);
 if (major < 20) stop(`Node 20 or newer is needed, this is ${process.version}`);
 
-if (missingPackages().length > 0 || npmPackagesAreStale()) {
+if (missingPackages().length > 0 || npmPackagesAreStale() || nativeParserIsStale()) {
   // Two at once, in two terminals, would install over each other.
   if (!process.argv.includes(LOCKED)) {
     const again = [join(root, "tools"), process.execPath, fileURLToPath(import.meta.url), LOCKED];
@@ -23,7 +23,9 @@ if (missingPackages().length > 0 || npmPackagesAreStale()) {
   installDebianPackages();
   if (npmPackagesAreStale()) {
     perform("npm", ["ci", "--ignore-scripts", "--no-audit", "--no-fund"]);
-    compileNativeParser();
+    compileNativeParser(["tree-sitter", "tree-sitter-c", "tree-sitter-kernel-c"]);
+  } else if (nativeParserIsStale()) {
+    compileNativeParser(["tree-sitter-kernel-c"]);
   }
 }
 perform(join(root, "node_modules/.bin/tsc"), ["-b"]);
@@ -72,12 +74,22 @@ function npmPackagesAreStale() {
   );
 }
 
+/** Compiled from an older grammar. One that is not there could not be compiled, and is not tried again. */
+function nativeParserIsStale() {
+  const grammar = join(root, "grammars");
+  const compiled = join(grammar, "build/Release/tree_sitter_kernel_c.node");
+  if (!existsSync(compiled)) return false;
+  const { mtimeMs } = statSync(compiled);
+  const sources = ["parser.c", "scanner.c", "words.h"];
+  return sources.some((name) => statSync(join(grammar, "src", name)).mtimeMs > mtimeMs);
+}
+
 /** A parser in machine code where it can be compiled; elsewhere the same grammar runs as WASM, at some cost in speed. */
-function compileNativeParser() {
+function compileNativeParser(packages) {
   const prefix = join(dirname(process.execPath), "..");
   // Beside Node where its packages put them; node-gyp would fetch them from elsewhere.
   const headers = existsSync(join(prefix, "include/node/node.h")) ? { npm_config_nodedir: prefix } : {};
-  const { status } = spawnSync("npm", ["rebuild", "tree-sitter", "tree-sitter-c", "tree-sitter-kernel-c"], {
+  const { status } = spawnSync("npm", ["rebuild", ...packages], {
     cwd: root,
     env: { ...process.env, ...headers },
     stdio: ["ignore", "ignore", "ignore"],

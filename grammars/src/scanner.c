@@ -21,7 +21,7 @@ enum TokenType {
   ANNOTATION_BEHIND, ANNOTATION_CALL_BEHIND,
   ANNOTATION_TAG, ANNOTATION_CALL_TAG,
   MACRO_STATEMENT, MACRO_BODY, MACRO_WORD, MACRO_WORD_BODY,
-  MACRO_FUNCTION, MACRO_DECLARATION, MACRO_FIELD, MACRO_GROUP, MACRO_ELEMENT,
+  MACRO_FUNCTION, MACRO_DECLARATION, MACRO_BARE, MACRO_FIELD, MACRO_GROUP, MACRO_ELEMENT,
   TYPE_WORD, TYPE_MACRO,
   STRING_WORD, STRING_CALL, STRING_CALL_BEHIND, IN_STRING,
   ERROR_SENTINEL,
@@ -136,6 +136,12 @@ static bool is_upper(const Word *w) {
   return letter && w->length > 1;
 }
 
+// SiS300Idle
+static bool has_upper(const Word *w) {
+  for (const char *p = w->text; *p; p++) if (*p >= 'A' && *p <= 'Z') return true;
+  return false;
+}
+
 // FOO_BAR_xxx
 static bool begins_upper(const Word *w) {
   return w->text[0] >= 'A' && w->text[0] <= 'Z' && ((w->text[1] >= 'A' && w->text[1] <= 'Z') || w->text[1] == '_');
@@ -148,7 +154,9 @@ static bool is_dunder(const Word *w) {
   const char *p = w->text + 2;
   if (starts_with(p, "le") || starts_with(p, "be")) p += 2;
   else if (*p == 'u' || *p == 's') p += 1;
-  if (*p >= '0' && *p <= '9') return false;
+  const char *width = p;
+  while (*p >= '0' && *p <= '9') p++;
+  if (p != width && *p == 0) return false;
   return !starts_with(w->text, "__kernel_") && strcmp(w->text, "__wsum") && strcmp(w->text, "__sum16");
 }
 
@@ -298,13 +306,14 @@ static enum Directive skip_branch(TSLexer *lexer, bool to_endif, bool mark) {
 
 typedef struct {
   bool newline;    // a line ended on the way
+  bool directive;  // and a #define, #undef or the like was a line on the way
   unsigned column; // of the head, if so
   int32_t next;    // the character the gap ends at, 0 at the end of the file
 } Gap;
 
 // Skips white space, comments and directives; of a conditional on the way the first branch is read.
 static Gap skip_gap(TSLexer *lexer) {
-  Gap gap = {false, 0, 0};
+  Gap gap = {false, false, 0, 0};
   Word w;
   bool line_start = false;
   for (;;) {
@@ -316,6 +325,7 @@ static Gap skip_gap(TSLexer *lexer) {
     else if (c == '#' && line_start) {
       enum Directive d = read_directive(lexer, &w);
       if (d >= D_ELSE && d <= D_ELIFNDEF) skip_branch(lexer, true, false);
+      if (d == D_DEFINE || d == D_INCLUDE || d == D_OTHER) gap.directive = true;
       skip_line(lexer);
     } else if (c == '/' && skip_comment(lexer, &gap.newline)) {
       continue;
@@ -401,6 +411,7 @@ static Branches judge_branches(TSLexer *lexer, bool list) {
   bool bad = false;          // the branch at hand is not whole
   bool brace_end = false, paren_end = false;
   unsigned nested = 0;
+  int32_t mark = 0;          // the character before this one, 0 for a word, a number or a string; '=' only where it assigns
   Word w;
   for (;;) {
     bool end = lexer->eof(lexer);
@@ -464,6 +475,7 @@ static Branches judge_branches(TSLexer *lexer, bool list) {
       continue;
     }
     if (first_branch) result.code = true;
+    if (c == '"' || c == '\'' || is_word_part(c)) mark = 0;
     if (c == '"' || c == '\'') {
       skip_quoted(lexer);
       last = L_OTHER; start = item_start = false;
@@ -495,18 +507,28 @@ static Branches judge_branches(TSLexer *lexer, bool list) {
     run = plain = 0;
     next(lexer);
     enum Last now = L_OTHER;
+    int32_t before = mark;
+    mark = c != '=' || (before == 0 && lexer->lookahead != '=') ? c : '#';
     switch (c) {
       case '(': round++; break;
       case ')': if (--round < 0) bad = true; now = L_PAREN; break;
       case '[': if (start && !list) bad = true; square++; break;
       case ']': if (--square < 0) bad = true; break;
-      case '{': curly++; break;
+      case '{':
+        // elements of an initialiser where a block would stand
+        if (start && !list) {
+          int32_t element = skip_gap(lexer).next;
+          if (element == '[' || element == '.') bad = true;
+        }
+        curly++;
+        break;
       case '}': if (--curly < 0) bad = true; now = L_BRACE; break;
       case ';': now = L_SEMICOLON; if (list && !curly && !round) bad = true; break;
       case ':': now = L_COLON; break;
-      case ',': now = L_COMMA; if (start) bad = true; break;
+      case ',': now = L_COMMA; if (start || before == '=') bad = true; break;
       case '.': if (start && !list) bad = true; break;
-      case '=': case '?': case '|': case '<': case '>': case '%': case '^': if (start) bad = true; break;
+      case '?': if (start || before == '=' || before == '?') bad = true; break;
+      case '=': case '|': case '<': case '>': case '%': case '^': if (start) bad = true; break;
       case '&': if (start && lexer->lookahead == '&') bad = true; break;
       default: break;
     }
@@ -653,14 +675,22 @@ static bool scan_directive(Scanner *s, TSLexer *lexer, const bool *valid) {
   }
 }
 
-// A macro of the assembler in a header, from `.macro name` to `.endm`: kept as text.
-static bool scan_assembler(TSLexer *lexer) {
+// Lines of the assembler in a header, kept as text: a macro from `.macro name` to `.endm`; and where only an item may
+// stand, which no '.' begins, `.set NAME,1`.
+static bool scan_assembler(TSLexer *lexer, bool item) {
   Word w;
   next(lexer);
   read_word(lexer, &w);
-  if (strcmp(w.text, "macro") != 0 || !is_blank(lexer->lookahead)) return false;
+  if (w.length == 0 || !is_blank(lexer->lookahead)) return false;
   while (is_blank(lexer->lookahead)) next(lexer);
   if (!is_word_start(lexer->lookahead)) return false;
+  if (strcmp(w.text, "macro") != 0) {
+    if (!item) return false;
+    while (!lexer->eof(lexer) && lexer->lookahead != '\n') next(lexer);
+    lexer->mark_end(lexer);
+    lexer->result_symbol = PP_SKIPPED;
+    return true;
+  }
   for (bool line_start = false; !lexer->eof(lexer);) {
     int32_t c = lexer->lookahead;
     next(lexer);
@@ -730,19 +760,26 @@ static Follower read_follower(TSLexer *lexer) {
 }
 
 // `a b(x) c "…"`: the words from here on are pieces of a string. The head is on the first character after a word.
-// Calls in a row that lead to a ':' are the template of an asm statement.
-static bool ends_in_string(TSLexer *lexer, int32_t c) {
-  Word w;
+// Calls in a row that lead to a ':' are the template of an asm statement. `first` is the first word that was read, for
+// there is no way back to it; its word is empty if there was none.
+static bool ends_in_string(TSLexer *lexer, int32_t c, Follower *first) {
+  first->word.text[0] = 0;
+  first->word.length = 0;
+  first->class = 0;
+  first->after = 0;
   for (unsigned i = 0; i < 16; i++) {
     if (c == '"') return true;
     if (c == '(') {
-      if (!skip_parens(lexer).matched) return false;
+      Parens p = skip_parens(lexer);
+      if (!p.matched) return false;
+      if (p.first == '"') return true;
       c = skip_gap(lexer).next;
       if (c == '"' || c == ':') return true;
     }
     if (!is_word_start(c)) return false;
-    read_word(lexer, &w);
-    c = skip_gap(lexer).next;
+    Follower f = read_follower(lexer);
+    if (i == 0) *first = f;
+    c = f.after;
   }
   return false;
 }
@@ -851,7 +888,7 @@ static bool scan_name(TSLexer *lexer, const bool *valid, bool newline_before, un
       if (statement) {
         if (c == '{' && column == 0 && valid[PP_SKIPPED] && strcmp(name.text, "SECTIONS") == 0) return scan_linker_script(lexer);
         if (c == '{' && column > 0 && valid[MACRO_WORD_BODY] && !in_arguments) return accept(lexer, MACRO_WORD_BODY);
-        if ((c == '}' || c == 0) && gap.newline && (upper || (class & C_WORD))) return accept(lexer, MACRO_WORD);
+        if ((c == '}' || c == 0) && gap.newline && (has_upper(&name) || (class & C_WORD))) return accept(lexer, MACRO_WORD);
       }
       if (valid[MACRO_WORD] && !statement && ((class & C_WORD) || ((upper || dunder) && (c == '}' || c == ';')))) return accept(lexer, MACRO_WORD);
       if (valid[MACRO_ELEMENT] && upper && c == '&' && gap.column > 0) {
@@ -873,6 +910,8 @@ static bool scan_name(TSLexer *lexer, const bool *valid, bool newline_before, un
 
     // A word follows.
     if ((class & C_WORD) && valid[MACRO_WORD]) return accept(lexer, MACRO_WORD);
+    // DO_ALL_FLAGS, and before the next item: #undef FLAG
+    if (statement && upper && gap.directive) return accept(lexer, MACRO_WORD);
     Follower f = read_follower(lexer);
     bool type_follows = f.class & C_TYPE, name_follows = !(f.class & C_RESERVED);
 
@@ -894,38 +933,53 @@ static bool scan_name(TSLexer *lexer, const bool *valid, bool newline_before, un
     if (valid[ANNOTATION_AFTER]) {
       if (known) return accept(lexer, ANNOTATION_AFTER);
       if (f.class & (C_ATTRIBUTE | C_ANNOTATION | C_ANNOTATION_CALL | C_CONTROL | C_KEYWORD)) {
+        // int __attribute_const__ __deprecated name(
+        if (dunder && (f.class & C_ANNOTATION) && is_word_start(f.after)) {
+          Follower g = read_follower(lexer);
+          if (g.class == C_NONE && !looks_annotation(&g.word, g.class) && g.after == '(') return accept(lexer, ANNOTATION_AFTER);
+          return valid[ANNOTATION_BEHIND] && accept(lexer, ANNOTATION_BEHIND);
+        }
         if (!valid[ANNOTATION_BEHIND]) return false;
       } else if (upper || dunder || !looks_annotation(&f.word, f.class)) {
         return accept(lexer, ANNOTATION_AFTER);
       }
       return dunder && accept(lexer, ANNOTATION_BEHIND);
     }
-    if (valid[STRING_WORD] && name_follows && (!statement || in_arguments) && ends_in_string(lexer, f.after))
-      return accept(lexer, STRING_WORD);
+    Follower second;
+    bool looked = valid[STRING_WORD] && name_follows && (!statement || in_arguments);
+    if (looked && ends_in_string(lexer, f.after, &second)) return accept(lexer, STRING_WORD);
     if (valid[TYPE_WORD] && !statement && name_follows) return accept(lexer, TYPE_WORD);
+    // CRITFLAGS on a line, CRITBEGIN on the next, as far to the right
+    if (statement && upper && is_upper(&f.word) && f.class == C_NONE && column > 0 && gap.newline && gap.column == column)
+      return accept(lexer, MACRO_WORD);
     if (valid[ANNOTATION_BEFORE]) {
       if (known) return accept(lexer, ANNOTATION_BEFORE);
+      // (FORCE foo_t)x
+      if ((upper || dunder) && f.after == ')' && looks_type(&f.word, f.class) && !in_arguments) return accept(lexer, ANNOTATION_BEFORE);
       // STATIC int …: two types in a row are an annotation and a type
       if (type_follows && f.after != ';' && f.after != ',' && !(class & C_INTEGER)) return accept(lexer, ANNOTATION_BEFORE);
       if (is_word_start(f.after) && (f.class & C_ANNOTATION) && !upper && !dunder) {
         // const_debug __maybe_unused int
-        Follower g = read_follower(lexer);
+        Follower g = looked ? second : read_follower(lexer);
         if (g.class & C_TYPE) return accept(lexer, ANNOTATION_BEFORE);
       } else if ((upper || dunder) && is_word_start(f.after) && (name_follows || (f.class & C_QUALIFIER))) {
         bool telling = f.class & (C_ANNOTATION | C_ANNOTATION_CALL | C_QUALIFIER) || (is_dunder(&f.word) && name_follows);
-        Follower g = read_follower(lexer);
-        if (statement && gap.newline && leads_to_known_macro(lexer, g)) return accept(lexer, MACRO_WORD);
+        Follower g = looked ? second : read_follower(lexer);
+        if (statement && !looked && gap.newline && leads_to_known_macro(lexer, g)) return accept(lexer, MACRO_WORD);
         // STATIC noinline int, STATIC UNUSED int
         if (g.class & C_TYPE) return accept(lexer, ANNOTATION_BEFORE);
+        // __section_data u32 __name[16], __attribute_const__ __u16 __swab(__u16 x)
+        if (looks_type(&f.word, f.class) && !(g.class & (C_RESERVED | C_ANNOTATION | C_ANNOTATION_CALL))
+            && (g.after == '[' || g.after == '=' || g.after == ';' || g.after == '(')) return accept(lexer, ANNOTATION_BEFORE);
         // STATIC foo_t name, STATIC const foo_t *
         if (!(g.class & C_RESERVED) && !looks_annotation(&g.word, g.class) && !telling) return accept(lexer, ANNOTATION_BEFORE);
         if (!(g.class & C_RESERVED) && (is_word_start(g.after) || g.after == '*')) return accept(lexer, ANNOTATION_BEFORE);
         if ((g.class & C_QUALIFIER) && !telling) return accept(lexer, ANNOTATION_BEFORE);
       } else if ((upper || dunder) && f.after == '(' && (f.class & C_ANNOTATION_CALL)) {
         // INLINE __printf(1, 2) int
-        if (skip_parens(lexer).matched && is_word_start(skip_gap(lexer).next)) {
-          Follower g = read_follower(lexer);
-          if (g.class & C_TYPE) return accept(lexer, ANNOTATION_BEFORE);
+        if (looked ? second.word.length > 0 : skip_parens(lexer).matched && is_word_start(skip_gap(lexer).next)) {
+          Follower g = looked ? second : read_follower(lexer);
+          if ((g.class & C_TYPE) || looks_type(&g.word, g.class)) return accept(lexer, ANNOTATION_BEFORE);
         }
       } else if ((upper || dunder) && f.after == '*' && name_follows && !in_arguments && !looks_annotation(&f.word, f.class)) {
         return accept(lexer, ANNOTATION_BEFORE);
@@ -934,6 +988,9 @@ static bool scan_name(TSLexer *lexer, const bool *valid, bool newline_before, un
     if (valid[TYPE_WORD]) {
       if ((f.class & C_QUALIFIER) || (f.class & C_ANNOTATION)) return accept(lexer, TYPE_WORD);
       if (name_follows && (f.after == ',' || f.after == ')' || f.after == '[' || f.after == ';' || f.after == '='))
+        return accept(lexer, TYPE_WORD);
+      // RETURN_STATUS(acpi_status dump(int a)), RETURN_STATUS(acpi_status INIT_FUNCTION dump(int a))
+      if (name_follows && !begins_upper(&name) && !dunder && (f.after == '(' || (is_upper(&f.word) && is_word_start(f.after))))
         return accept(lexer, TYPE_WORD);
       // BITFIELD_FIELD(u64 mode:1, …)
       if (name_follows && f.after == ':' && looks_type(&name, class)) return accept(lexer, TYPE_WORD);
@@ -945,6 +1002,8 @@ static bool scan_name(TSLexer *lexer, const bool *valid, bool newline_before, un
       if (f.class & C_CONTROL) return accept(lexer, MACRO_WORD);
       if (is_upper(&f.word) && (f.after == '(' || is_word_start(f.after))) return accept(lexer, MACRO_WORD);
       if (f.after == '(' && in_arguments && is_dunder(&f.word)) return accept(lexer, MACRO_WORD);
+      // CRITBEGIN on a line, foo(x) or a->b = 1 on the next, as far to the right
+      if (upper && column > 0 && gap.column == column && (f.after == '(' || f.after == '-' || f.after == '.')) return accept(lexer, MACRO_WORD);
     }
     if (valid[MACRO_ELEMENT] && (gap.newline || (upper && is_upper(&f.word))) && (name_follows || (f.class & C_KEYWORD))) return accept(lexer, MACRO_ELEMENT);
     return false;
@@ -953,14 +1012,15 @@ static bool scan_name(TSLexer *lexer, const bool *valid, bool newline_before, un
   // A '(' follows: read over the arguments and see what comes then.
   if (valid[STRING_CALL_BEHIND]) return accept(lexer, STRING_CALL_BEHIND);
   bool field = valid[MACRO_FIELD];
+  bool formats = strcmp(name.text, "pr_fmt") == 0;
   if (field && (class & C_GROUP)) return accept(lexer, MACRO_GROUP);
   bool declaring = valid[MACRO_DECLARATION];
   bool annotating = valid[ANNOTATION_CALL_BEFORE] || valid[ANNOTATION_CALL_AFTER] || valid[ANNOTATION_CALL_BEHIND]
     || valid[ANNOTATION_CALL_TAG];
   bool interesting = statement || declaring || field || valid[MACRO_ELEMENT] || annotating
-    || (valid[STRING_CALL] && upper);
+    || (valid[STRING_CALL] && (upper || dunder || formats));
   if (!interesting) return false;
-  if (in_arguments && !upper && name.text[0] != '_' && !known_call && !is_loop(&name, class)) return false;
+  if (in_arguments && !upper && !formats && name.text[0] != '_' && !known_call && !is_loop(&name, class)) return false;
   if (known && valid[ANNOTATION_AFTER]) return accept(lexer, ANNOTATION_AFTER);
   if (known && valid[ANNOTATION_BEHIND]) return accept(lexer, ANNOTATION_BEHIND);
   if (valid[ANNOTATION_CALL_TAG]) return known_call && accept(lexer, ANNOTATION_CALL_TAG);
@@ -984,14 +1044,16 @@ static bool scan_name(TSLexer *lexer, const bool *valid, bool newline_before, un
   c = gap.next;
   bool word = is_word_start(c);
 
-  if (valid[STRING_CALL] && c == '"' && (upper || dunder)) return accept(lexer, STRING_CALL);
+  if (valid[STRING_CALL] && c == '"' && (upper || dunder || formats)) return accept(lexer, STRING_CALL);
 
   Follower f;
   f.class = 0;
   f.after = 0;
   f.word.text[0] = 0;
   if (word) f = read_follower(lexer);
-  if (valid[STRING_CALL] && !statement && upper && word && ends_in_string(lexer, f.after)) return accept(lexer, STRING_CALL);
+  Follower second;
+  if (valid[STRING_CALL] && !statement && (upper || dunder) && word && ends_in_string(lexer, f.after, &second))
+    return accept(lexer, STRING_CALL);
   bool annotation_follows = word && ((f.class & (C_ATTRIBUTE | C_ANNOTATION | C_ANNOTATION_CALL)) != 0);
 
   if (valid[ANNOTATION_CALL_BEHIND]) {
@@ -1041,7 +1103,11 @@ static bool scan_name(TSLexer *lexer, const bool *valid, bool newline_before, un
     if (is_declaring(&name, class) && (annotation_follows || (word && looks_annotation(&f.word, f.class) && !gap.newline)))
       return accept(lexer, MACRO_DECLARATION);
     if (annotation_follows && f.after == '=') return accept(lexer, MACRO_DECLARATION);
-    if (word && gap.newline && annotation_follows) return accept(lexer, MACRO_FUNCTION);
+    if (gap.newline && annotation_follows && leads_to_body(lexer, f.after)) return accept(lexer, MACRO_FUNCTION);
+    // The next item begins on a line of its own.
+    if (c == 0) return accept(lexer, MACRO_BARE);
+    if (gap.newline && gap.column == 0 && (annotation_follows || (f.class & (C_TYPE | C_QUALIFIER | C_STATEMENT))))
+      return accept(lexer, MACRO_BARE);
     if ((word || c == '*') && valid[TYPE_MACRO] && !annotation_follows) return accept(lexer, TYPE_MACRO);
     return false;
   }
@@ -1169,7 +1235,7 @@ bool tree_sitter_kernel_c_external_scanner_scan(void *payload, TSLexer *lexer, c
   int32_t c = lexer->lookahead;
   // A '#' that does not begin its line is a character in a string or an operator of the preprocessor.
   if (c == '#') return (newline || (!continued && lexer->get_column(lexer) == column)) && scan_directive(s, lexer, valid);
-  if (c == '.' && newline && valid[PP_SKIPPED]) return scan_assembler(lexer);
+  if (c == '.' && newline && valid[PP_SKIPPED]) return scan_assembler(lexer, valid[PP_IF] && !valid[PP_IF_LIST] && !recovering);
   if (recovering || !is_word_start(c)) return false;
   return scan_name(lexer, valid, newline, column);
 }

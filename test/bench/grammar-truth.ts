@@ -6,8 +6,10 @@ import type { Parse } from "./grammar-parsers.js";
 export interface Share {
   /** Found as they are written. */
   exact: number;
-  /** Made by a macro, and found as the macro's node at that line. */
+  /** Made by a macro: its node is at that line, and names the fact or a part of its name. */
   macro: number;
+  /** Of the line only: a macro's node, or a declaration by another name, that does not name the fact. */
+  line: number;
   missing: number;
   readonly examples: string[];
 }
@@ -43,7 +45,7 @@ export async function measureTruth(
   tree: string,
   objects: readonly string[],
 ): Promise<TruthResult> {
-  const share = (): Share => ({ exact: 0, macro: 0, missing: 0, examples: [] });
+  const share = (): Share => ({ exact: 0, macro: 0, line: 0, missing: 0, examples: [] });
   const result: TruthResult = {
     objects: 0,
     functions: share(),
@@ -70,27 +72,26 @@ export async function measureTruth(
         result.functions,
         fact,
         there.functions.has(`${fact.name} ${fact.line}`),
-        there.macroLines.has(fact.line),
+        there.macroLines.get(fact.line),
       );
     }
     for (const line of facts.codeLines) {
       const fact = { name: "code", file: facts.source, line };
       if (isNew(seen, "l", fact))
-        count(result.lines, fact, own.bodyLines.has(line), own.macroLines.has(line));
+        count(result.lines, fact, own.bodyLines.has(line) || own.macroLines.has(line), undefined);
     }
     for (const fact of facts.members) {
       if (!fact.file.startsWith(`${tree}/`) || !isNew(seen, "m", fact)) continue;
       const there = await outline(fact.file);
-      count(
-        result.members,
-        fact,
-        there.members.has(`${fact.name} ${fact.line}`),
-        there.macroLines.has(fact.line) || there.memberLines.has(fact.line),
-      );
+      count(result.members, fact, there.members.has(`${fact.name} ${fact.line}`), [
+        ...(there.macroLines.get(fact.line) ?? []),
+        ...(there.memberLines.get(fact.line) ?? []),
+      ]);
     }
     for (const name of facts.called) {
       const fact = { name, file: facts.source, line: 0 };
-      if (own.written.has(name)) count(result.calls, fact, own.calls.has(name), own.macroNames.has(name));
+      if (own.written.has(name))
+        count(result.calls, fact, own.calls.has(name) || own.macroNames.has(name), undefined);
     }
   }
   return result;
@@ -103,13 +104,26 @@ function isNew(seen: Set<string>, kind: string, { name, file, line }: Place): bo
   return true;
 }
 
-function count(share: Share, { name, file, line }: Place, exact: boolean, macro: boolean): void {
+/** @param macros the nodes on the fact's line that may have made it */
+function count(
+  share: Share,
+  { name, file, line }: Place,
+  exact: boolean,
+  macros: readonly Parser.SyntaxNode[] | undefined,
+): void {
   if (exact) share.exact++;
-  else if (macro) share.macro++;
+  else if (macros?.some((node) => names(node, name))) share.macro++;
   else {
-    share.missing++;
-    share.examples.push(`${file}:${line} ${name}`);
+    const near = macros !== undefined && macros.length > 0;
+    if (near) share.line++;
+    else share.missing++;
+    share.examples.push(`${file}:${line} ${name}${near ? " (something else on its line)" : ""}`);
   }
+}
+
+/** Whether a word of the node is part of the name: SYSCALL_DEFINE1(open, …) made __se_sys_open, EVAL(512) made run512. */
+function names(node: Parser.SyntaxNode, name: string): boolean {
+  return [...node.text.matchAll(/\w\w+/g)].some(([word]) => name.includes(word));
 }
 
 /** What a tree says of a file. */
@@ -120,10 +134,10 @@ interface Outline {
   readonly bodyLines: ReadonlySet<number>;
   readonly members: ReadonlySet<string>;
   /** Lines on which a member is declared by any name, or a macro is called that may declare one. */
-  readonly memberLines: ReadonlySet<number>;
+  readonly memberLines: ReadonlyMap<number, Parser.SyntaxNode[]>;
   readonly calls: ReadonlySet<string>;
   /** Lines covered by the use of a macro that defines or declares something. */
-  readonly macroLines: ReadonlySet<number>;
+  readonly macroLines: ReadonlyMap<number, Parser.SyntaxNode[]>;
   readonly macroNames: ReadonlySet<string>;
   /** Names written with a `(` behind them, outside comments, strings, directives and declarations. */
   readonly written: ReadonlySet<string>;
@@ -143,14 +157,18 @@ function outlineOf(parse: Parse, text: string): Outline {
   const functions = new Set<string>();
   const bodyLines = new Set<number>();
   const members = new Set<string>();
-  const memberLines = new Set<number>();
+  const memberLines = new Map<number, Parser.SyntaxNode[]>();
   const calls = new Set<string>();
-  const macroLines = new Set<number>();
+  const macroLines = new Map<number, Parser.SyntaxNode[]>();
   const macroNames = new Set<string>();
   const written = new Set<string>();
   const blanked: [number, number][] = [];
-  const cover = (node: Parser.SyntaxNode): void => {
-    for (let row = node.startPosition.row; row <= node.endPosition.row; row++) macroLines.add(row + 1);
+  const cover = (node: Parser.SyntaxNode, end = node.endPosition.row, lines = macroLines): void => {
+    for (let row = node.startPosition.row; row <= end; row++) {
+      const there = lines.get(row + 1);
+      if (there) there.push(node);
+      else lines.set(row + 1, [node]);
+    }
   };
   const pending = [parse(text).rootNode];
   for (let node = pending.pop(); node; node = pending.pop()) {
@@ -160,7 +178,7 @@ function outlineOf(parse: Parse, text: string): Outline {
       if (name && !isWithinBody(node)) {
         functions.add(`${name.text} ${name.startPosition.row + 1}`);
         // A definition by another name than the compiler's: the preprocessor renamed it.
-        macroLines.add(name.startPosition.row + 1);
+        cover(name);
         for (let row = node.startPosition.row; row <= node.endPosition.row; row++) bodyLines.add(row + 1);
       }
     } else if (type === "field_declaration") {
@@ -168,14 +186,14 @@ function outlineOf(parse: Parse, text: string): Outline {
         const name = declaredName(child);
         if (!name) continue;
         members.add(`${name.text} ${name.startPosition.row + 1}`);
-        memberLines.add(name.startPosition.row + 1);
+        cover(name, name.endPosition.row, memberLines);
       }
     } else if (type === "call_expression") {
       const callee = node.childForFieldName("function");
       if (callee) {
         calls.add(callee.text);
         // A macro whose expansion declares a struct, or a member the preprocessor renamed.
-        for (let row = node.startPosition.row; row <= node.endPosition.row; row++) memberLines.add(row + 1);
+        cover(node, node.endPosition.row, memberLines);
       }
     } else if (MACRO_NODES.has(type)) {
       const name = node.childForFieldName("name");
@@ -183,7 +201,7 @@ function outlineOf(parse: Parse, text: string): Outline {
       // A macro that is given a body defines at its head; the body is code as any other.
       const body = node.childForFieldName("body");
       if (type === "macro_function_definition" && body) {
-        for (let row = node.startPosition.row; row <= body.startPosition.row; row++) macroLines.add(row + 1);
+        cover(node, body.startPosition.row);
         for (let row = body.startPosition.row; row <= body.endPosition.row; row++) bodyLines.add(row + 1);
       } else if (type !== "macro_statement" || !body) cover(node);
     } else if (type === "expression_statement" && node.parent?.type !== "compound_statement") {

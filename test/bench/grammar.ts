@@ -60,7 +60,7 @@ if (values.whole) {
 const equality = await compareTrees(parsers, core);
 bar(
   "trees equal to plain's up to the dialect",
-  `${equality.same} same + ${equality.dialect} dialect of ${equality.files}`,
+  `${equality.same} same + ${equality.dialect} dialect + ${equality.plainWrong} where plain errs of ${equality.files}`,
   equality.other.length === 0,
   "all",
 );
@@ -115,11 +115,11 @@ function tellFiles(what: string, { ours, plain, offenders, worse }: FilesResult,
     process.stdout.write(`    ${file}:${line} ${text}\n`);
 }
 
-function tellShare(what: string, { exact, macro, missing, examples }: Share, least: number): void {
-  const share = (exact + macro) / (exact + macro + missing);
+function tellShare(what: string, { exact, macro, line, missing, examples }: Share, least: number): void {
+  const share = (exact + macro) / (exact + macro + line + missing);
   bar(
     `${what} found`,
-    `${percent(share, 2)} (${exact} as written, ${macro} by a macro, ${missing} missing)`,
+    `${percent(share, 2)} (${exact} as written, ${macro} by a macro that names it, ${line} only something on the line, ${missing} missing)`,
     share >= least,
     `>= ${percent(least, 1)}`,
   );

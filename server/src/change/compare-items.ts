@@ -2,7 +2,8 @@ import { syntaxErrors } from "../syntax/syntax-error.js";
 import type { SyntaxNode, SyntaxTree } from "../syntax/tree.js";
 import type { Hunk, ItemChange } from "./change-set.js";
 import { lineAfter, touches } from "./hunks.js";
-import type { Item, SourceFile } from "./item.js";
+import type { Item } from "./item.js";
+import { placeOfLine } from "./line-index.js";
 import type { Place } from "./place.js";
 import { type LazySourceFile, type Piece, piecesOf } from "./source-file.js";
 
@@ -95,7 +96,7 @@ function pairs(
   for (const item of left) {
     const line = lineAfter(hunks, item.line);
     const place = after
-      ? placeOfLine(after, item.file, line)
+      ? placeOfLine(after.lines, item.file, line)
       : (before?.lines.place(item.file, item.nameStart, item.nameEnd) ?? placeAtTop(item.file));
     changes.push({ file: item.file, name: item.name, place, before: item });
   }
@@ -108,12 +109,6 @@ function keyOf({ kind, name }: Item): string {
 
 function isSame(before: Item, after: Item): boolean {
   return before.tokens === after.tokens && before.conditions.join("\n") === after.conditions.join("\n");
-}
-
-function placeOfLine(file: SourceFile, path: string, line: number): Place {
-  const text = file.lines.line(line);
-  const column = text.search(/\S/) + 1 || 1;
-  return { file: path, line, column, endLine: line, endColumn: text.trimEnd().length + 1 };
 }
 
 function placeAtTop(file: string): Place {

@@ -378,7 +378,7 @@ class Reader {
   #elements(list: SyntaxNode): Element[] {
     const elements: Element[] = [];
     for (const child of list.namedChildren) {
-      if (child.type === "comment") continue;
+      if (child.type === "comment" || isCondition(list, child)) continue;
       if (CONTAINERS.has(child.type)) {
         elements.push(...this.#elements(child));
         continue;
@@ -392,8 +392,9 @@ class Reader {
             .replace(/^\. /, "."),
           value: this.normal(value),
           line,
+          kept: this.#around.kept(line),
         });
-      else elements.push({ designator: "", value: this.normal(child), line });
+      else elements.push({ designator: "", value: this.normal(child), line, kept: this.#around.kept(line) });
     }
     return elements;
   }
@@ -474,6 +475,13 @@ const INLINE = /^(?:inline|__inline|__inline__|__always_inline)$/;
 function systemCallName(macro: string, name: string): string {
   if (/^(?:COMPAT_)SYSCALL_DEFINE/.test(macro)) return `compat_sys_${name}`;
   return /^SYSCALL(?:32)?_DEFINE/.test(macro) ? `sys_${name}` : name;
+}
+
+/** The name or expression behind `#if`. */
+export function isCondition(parent: SyntaxNode, node: SyntaxNode): boolean {
+  if (!parent.type.startsWith("preproc_")) return false;
+  const condition = parent.childForFieldName("condition") ?? parent.childForFieldName("name");
+  return condition?.id === node.id;
 }
 
 function span(node: SyntaxNode | undefined): { nameStart: number; nameEnd: number } | Record<never, never> {

@@ -116,6 +116,7 @@ export interface Element {
   readonly designator: string;
   readonly value: string;
   readonly line: number;
+  readonly kept: "yes" | "no" | "unknown";
 }
 
 export interface MacroItem extends ItemBase {

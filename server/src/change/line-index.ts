@@ -56,3 +56,10 @@ export class LineIndex {
     this.#lines = undefined;
   }
 }
+
+/** A line as a place, without the blanks around it. @param line counts from 1 */
+export function placeOfLine(lines: LineIndex, file: string, line: number): Place {
+  const text = lines.line(line);
+  const column = text.search(/\S/) + 1 || 1;
+  return { file, line, column, endLine: line, endColumn: text.trimEnd().length + 1 };
+}

@@ -10,10 +10,14 @@ export interface Sides {
   readonly after?: SyntaxNode;
 }
 
-/** Changed functions of a file that the configuration does not leave out, with their syntax. */
-export function changedFunctions(file: ChangedFile): Sides[] {
+/**
+ * Changed functions of a file that the configuration does not leave out, with their syntax.
+ * @param word only those with this in the text of a body: syntax costs more than text
+ */
+export function changedFunctions(file: ChangedFile, word?: RegExp): Sides[] {
   return changesOf(file, "function")
     .filter(({ before, after }) => (after ?? before)?.kept !== "no")
+    .filter(({ before, after }) => !word || word.test(before?.body ?? "") || word.test(after?.body ?? ""))
     .map((change) => {
       const before = change.before && file.before?.syntax(change.before);
       const after = change.after && file.after?.syntax(change.after);

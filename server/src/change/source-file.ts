@@ -1,6 +1,6 @@
 import { withTree } from "../syntax/engine.js";
 import type { Engine, SyntaxNode, SyntaxTree } from "../syntax/tree.js";
-import { CONTAINERS, type Description, describe } from "./describe.js";
+import { CONTAINERS, type Description, describe, isCondition } from "./describe.js";
 import type { Item, SourceFile } from "./item.js";
 import { LineIndex } from "./line-index.js";
 
@@ -120,13 +120,6 @@ export function piecesOf(root: SyntaxNode): Piece[] {
   };
   collect(root);
   return pieces;
-}
-
-/** The name or expression behind `#if`. */
-function isCondition(parent: SyntaxNode, node: SyntaxNode): boolean {
-  if (!parent.type.startsWith("preproc_")) return false;
-  const condition = parent.childForFieldName("condition") ?? parent.childForFieldName("name");
-  return condition?.id === node.id;
 }
 
 /** `struct s { … } __packed;`: the annotation is a node of its own, which the type's layout depends on. */

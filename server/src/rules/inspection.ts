@@ -12,7 +12,7 @@ export interface SourceRule extends Rule {
 /** What a rule looks at: one changed file, and all that it may have to know besides. */
 export interface Inspection {
   readonly file: ChangedFile;
-  /** The whole patch. Only `file` may be asked for syntax. */
+  /** The whole patch. Only `file` may be asked for syntax; another file only where a fix has to be written in it. */
   readonly changes: ChangeSet;
   readonly facts: TreeFacts;
 }

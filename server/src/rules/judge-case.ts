@@ -44,7 +44,7 @@ export async function judgeCase(engine: Engine, room: string, one: RuleCase): Pr
     const [old, now] = [bytes(before), bytes(after)];
     return { path, ...(old && { before: old }), ...(now && { after: now }) };
   });
-  return await checkFiles(work, engine, await openTree(root), changes);
+  return await checkFiles(work, engine, await openTree(root, { id: "tree:~/linux" }), changes);
 }
 
 /** The least that makes a folder a kernel tree. */

@@ -25,7 +25,10 @@ SYSCALL_DEFINE1(g, int, h)
 }
 `;
 
-/** Hostile texts, each with the seconds it may take, generously: they guard against what grows with the square. */
+/**
+ * Hostile texts, each with the seconds of processor time it may take, generously: they guard against what grows with
+ * the square. Not the wall's clock, which a busy machine stretches.
+ */
 const HOSTILE: readonly (readonly [string, string, number])[] = [
   ["NUL bytes", GOOD.replaceAll(" ", "\0"), 5],
   ["10,000 nested parentheses", `int a = ${"(".repeat(10_000)}1${")".repeat(10_000)};\n`, 10],
@@ -39,13 +42,14 @@ const HOSTILE: readonly (readonly [string, string, number])[] = [
 ];
 
 describe.each(engines)("bad input, %s", (_, engine) => {
-  it.each(HOSTILE)("%s: a tree in bounded time", { timeout: 60_000 }, (_name, text, seconds) => {
-    const start = performance.now();
+  it.each(HOSTILE)("%s: a tree in bounded time", { timeout: 300_000 }, (_name, text, seconds) => {
+    const start = process.cpuUsage();
     withTree(engine, text, (tree) => {
       expect(tree.root.endIndex).toBeLessThanOrEqual(text.length);
       syntaxErrors(tree, text);
     });
-    expect((performance.now() - start) / 1000).toBeLessThan(seconds);
+    const { user, system } = process.cpuUsage(start);
+    expect((user + system) / 1e6).toBeLessThan(seconds);
   });
 
   it("every truncation gives a tree", () => {
@@ -83,7 +87,7 @@ describe.each(engines)("bad input, %s", (_, engine) => {
 
   it("a text beyond the limit is refused in words", () => {
     const long = " ".repeat(MAX_SOURCE_LENGTH + 1);
-    expect(() => engine.parse(long)).toThrow(/more than 67108864/);
+    expect(() => engine.parse(long)).toThrow(/more than \d+$/);
   });
 
   it("a freed tree is not to be used", () => {

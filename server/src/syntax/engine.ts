@@ -53,10 +53,10 @@ export function withTree<Result>(engine: Engine, text: string, use: (tree: Synta
   }
 }
 
-/** @throws Fault "bad-input" for a text that is too long to parse */
-export function refuseTooLong(text: string): void {
-  if (text.length <= MAX_SOURCE_LENGTH) return;
-  throw new Fault("bad-input", `the file has ${text.length} characters, more than ${MAX_SOURCE_LENGTH}`, {
+/** @throws Fault "bad-input" for a text longer than `limit` UTF-16 units */
+export function refuseTooLong(text: string, limit: number): void {
+  if (text.length <= limit) return;
+  throw new Fault("bad-input", `the file has ${text.length} characters, more than ${limit}`, {
     remedy: "kernel sources are smaller than that; give a smaller file",
   });
 }

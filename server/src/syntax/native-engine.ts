@@ -2,7 +2,7 @@ import { setFlagsFromString } from "node:v8";
 import { runInNewContext } from "node:vm";
 import Parser from "tree-sitter";
 import { loadLanguage } from "tree-sitter-kernel-c";
-import { refuseTooLong } from "./engine.js";
+import { MAX_SOURCE_LENGTH, refuseTooLong } from "./engine.js";
 import type { Engine, SyntaxNode, SyntaxQuery, SyntaxTree } from "./tree.js";
 
 /**
@@ -20,7 +20,7 @@ export function createNativeEngine(): Engine {
   return {
     kind: "native",
     parse(text, previous, within) {
-      refuseTooLong(text);
+      refuseTooLong(text, MAX_SOURCE_LENGTH);
       const old = previous && trees.get(previous);
       const piece = old ? REPARSE_PIECE : text.length + 1;
       const tree = parser.parse((index) => text.slice(index, index + piece), old, {

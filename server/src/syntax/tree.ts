@@ -75,7 +75,7 @@ export interface Engine {
    * Parses a text; any text gives a tree.
    * @param previous the tree of an earlier state of the text, already moved by {@link SyntaxTree.edit}; stays the caller's
    * @param within the stretch to read as if nothing else were there; nodes keep their places in the text
-   * @throws Fault "bad-input" when the text is longer than `MAX_SOURCE_LENGTH`
+   * @throws Fault "bad-input" when the text is longer than this engine can hold
    */
   parse(text: string, previous?: SyntaxTree, within?: Stretch): SyntaxTree;
   /** @throws Error when the query's source is malformed */

@@ -4,6 +4,9 @@ import { Edit, Language, type Node, Parser, Query, type Tree } from "web-tree-si
 import { refuseTooLong } from "./engine.js";
 import type { Engine, SyntaxNode, SyntaxQuery, SyntaxTree } from "./tree.js";
 
+/** Its memory ends at 2 GB: 50 MB of macros were measured to abort it for good. */
+const MAX_WASM_LENGTH = 16 * 1024 * 1024;
+
 /**
  * The engine on `web-tree-sitter`. Its trees live in the WASM memory, which only grows: each must be freed.
  * @throws Error when the WASM build cannot be read or loaded
@@ -18,7 +21,7 @@ export async function createWasmEngine(): Promise<Engine> {
   return {
     kind: "wasm",
     parse(text, previous, within) {
-      refuseTooLong(text);
+      refuseTooLong(text, MAX_WASM_LENGTH);
       const tree = parser.parse(text, (previous && trees.get(previous)) ?? null, {
         ...(within && { includedRanges: [within] }),
       });

@@ -1,4 +1,5 @@
 import type { ChangeSet, ItemChange } from "../change/change-set.js";
+import { enumeratorValues } from "../change/enumerators.js";
 import type { DataItem, Item, TypeItem } from "../change/item.js";
 
 /** The names that rules may ask a change's tree for. */
@@ -79,14 +80,11 @@ function namesOf(change: ItemChange): string[] {
 function typeNames(item: TypeItem, { before, after }: ItemChange<TypeItem>): string[] {
   const tag = item.name.replace(/^(?:struct|union|enum)\s+/, "");
   if (item.keyword !== "enum") return [tag];
-  const text = (type: TypeItem | undefined) =>
-    new Map(type?.members.map(({ name, tokens }) => [name, tokens]));
-  const [old, now] = [text(before), text(after)];
-  // A value that is not written follows from those before it.
-  const names = [...new Set([...old.keys(), ...now.keys()])];
-  const order = (values: Map<string, string>, name: string) => [...values.keys()].indexOf(name);
-  const changed = names.filter(
-    (name) => old.get(name) !== now.get(name) || order(old, name) !== order(now, name),
+  const [old, now] = [before, after].map((type) =>
+    type ? enumeratorValues(type) : new Map<string, string>(),
+  );
+  const changed = [...new Set([...(old?.keys() ?? []), ...(now?.keys() ?? [])])].filter(
+    (name) => old?.get(name) !== now?.get(name),
   );
   return [tag, ...changed];
 }

@@ -1,5 +1,6 @@
 import { firstChange } from "../../change/first-change.js";
 import type { SourceRule } from "../inspection.js";
+import { listed } from "../listed.js";
 
 /** @see docs/rules/uapi-changed.md */
 export const uapiChanged: SourceRule = {
@@ -34,6 +35,5 @@ export const uapiChanged: SourceRule = {
 };
 
 function named(changes: readonly { readonly name: string }[]): string {
-  const names = [...new Set(changes.map(({ name }) => `'${name}'`))];
-  return names.length > 3 ? `${names.slice(0, 3).join(", ")} and ${names.length - 3} more` : names.join(", ");
+  return listed([...new Set(changes.map(({ name }) => `'${name}'`))]);
 }

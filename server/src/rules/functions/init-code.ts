@@ -115,7 +115,10 @@ function* withoutAnnotation({ file, facts }: Inspection): Generator<SourceFindin
     const macro = uses.find(({ within }) => within === undefined)?.argumentOf;
     const callers = functionsOf(uses, name);
     const isInlined =
-      after.isStatic && (after.isInline || uses.length === 1) && !after.annotations.includes("noinline");
+      macro === undefined &&
+      after.isStatic &&
+      (after.isInline || uses.length === 1) &&
+      !after.annotations.includes("noinline");
     const isModule = facts.build(file.path).into === "module";
     yield {
       at: place,

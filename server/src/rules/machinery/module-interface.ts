@@ -3,8 +3,11 @@ import type { ChangedFile, ItemChange } from "../../change/change-set.js";
 import { isDeviceTable } from "../../change/device-table.js";
 import { purposeOfMacro } from "../../change/file-scope-macros.js";
 import type { CallItem, FunctionItem } from "../../change/item.js";
+import { usesInFile } from "../../change/outline.js";
 import { changesOf, placeOfNode } from "../../change/sides.js";
+import { INITCALL, initAnnotation } from "../functions/annotations.js";
 import type { Inspection, SourceFinding, SourceRule } from "../inspection.js";
+import { listed } from "../listed.js";
 
 /** @see docs/rules/module-interface.md */
 export const moduleInterface: SourceRule = {
@@ -75,9 +78,10 @@ function* deviceTables(file: ChangedFile): Generator<SourceFinding> {
 }
 
 /** Calls of functions that ran once, which register or create something, and which only one side makes. */
-function* registrations({ file }: Inspection): Generator<SourceFinding> {
+function* registrations(inspection: Inspection): Generator<SourceFinding> {
+  const { file } = inspection;
   for (const { before, after, name, place } of changesOf(file, "function")) {
-    if (!before || !after || after.kept === "no" || !ranOnce(file, after)) continue;
+    if (!before || !after || after.kept === "no" || !ranOnce(inspection, after)) continue;
     const old = callsOf(file.before, before).filter(isRegistration);
     const now = callsOf(file.after, after).filter(isRegistration);
     const added = callsWithout(now, old);
@@ -85,7 +89,7 @@ function* registrations({ file }: Inspection): Generator<SourceFinding> {
     const [first] = added;
     const gone = removed[0];
     if (!first && !gone) continue;
-    const names = [...new Set([...added, ...removed].map((call) => `${call.name}()`))].slice(0, 3).join(", ");
+    const names = listed([...new Set([...added, ...removed].map((call) => `${call.name}()`))]);
     yield {
       at: first ? placeOfNode(file, first.at) : place,
       symbol: name,
@@ -103,10 +107,10 @@ function isRegistration({ name }: Call): boolean {
 }
 
 /** Initialisation: marked so, or what an initcall names. */
-function ranOnce(file: ChangedFile, { name, annotations, parameters }: FunctionItem): boolean {
-  if (annotations.some((word) => /^__(?:mem)?init(?:_or_module)?$/.test(word))) return true;
-  if (parameters.length > 0) return false;
-  return (file.after?.items ?? []).some(
-    (item) => item.kind === "call" && /^module_init$|initcall/.test(item.macro) && item.arguments[0] === name,
+function ranOnce({ file, facts }: Inspection, { name, annotations }: FunctionItem): boolean {
+  if (initAnnotation(annotations, facts.tree.config)?.fate === "freed") return true;
+  const uses = file.after ? usesInFile(file.after, name) : [];
+  return uses.some(
+    ({ within, argumentOf }) => within === undefined && argumentOf !== undefined && INITCALL.test(argumentOf),
   );
 }
