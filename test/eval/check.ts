@@ -182,7 +182,7 @@ function renderLabels(cases: readonly Labelled[]): string {
     for (const { rule, symbol, also, evidence, doubt } of truth.labels) {
       const kind = doubt === undefined ? rule : `${rule}, in doubt`;
       counts.set(kind, (counts.get(kind) ?? 0) + 1);
-      const inlined = also.length === 0 ? "" : ` (with ${also.join(", ")} inlined)`;
+      const inlined = also.length === 0 ? "" : ` (or ${also.join(", ")})`;
       lines.push(`${path}: ${kind} ${symbol ?? ""}${inlined}\n    ${evidence}${doubt ? `; ${doubt}` : ""}\n`);
     }
   const changed = cases.flatMap(({ truth }) => truth.changed);

@@ -14,6 +14,8 @@ export interface DebugFacts {
   readonly signatures: ReadonlyMap<string, string>;
   /** Names of the functions that were inlined into a function, over any number of levels. */
   readonly inlinedInto: ReadonlyMap<string, ReadonlySet<string>>;
+  /** The functions that declare a variable of their own of that name. */
+  readonly declaring: ReadonlyMap<string, ReadonlySet<string>>;
   readonly types: readonly TypeLayout[];
   readonly declarations: ReadonlyMap<string, Declaration>;
   /** `struct foo` for every named struct and union that a variable holds by value, itself included. */
@@ -51,6 +53,7 @@ export function readDebugFacts(object: ElfObject): DebugFacts {
 
   const signatures = new Map<string, string>();
   const inlinedInto = new Map<string, Set<string>>();
+  const declaring = new Map<string, Set<string>>();
   const variables = new Map<string, Entry[]>();
   const global = new Set(root.children);
   for (const entry of entries.values()) {
@@ -61,6 +64,8 @@ export function readDebugFacts(object: ElfObject): DebugFacts {
       const inlined = inlinedInto.get(name) ?? new Set();
       inlinedInto.set(name, inlined);
       addInlined(entry, entries, inlined);
+      for (const variable of variablesOf(entry, entries))
+        declaring.set(variable, (declaring.get(variable) ?? new Set()).add(name));
     }
     if (entry.tag === Tag.VARIABLE && entry.attributes.has(Attribute.TYPE)) {
       const known = variables.get(name) ?? [];
@@ -76,6 +81,7 @@ export function readDebugFacts(object: ElfObject): DebugFacts {
   return {
     signatures,
     inlinedInto,
+    declaring,
     ...layouts,
     heldBy: (variable) => {
       const held = new Set<string>();
@@ -147,6 +153,14 @@ function addInlined(entry: Entry, entries: Entries, inlined: Set<string>): void 
     if (name !== undefined) inlined.add(name);
     addInlined(child, entries, inlined);
   }
+}
+
+/** Names of the variables in a function's body, without those of what is inlined into it. */
+function variablesOf(entry: Entry, entries: Entries): string[] {
+  return entry.children.flatMap((child) => {
+    if (child.tag === LEXICAL_BLOCK) return variablesOf(child, entries);
+    return child.tag === Tag.VARIABLE ? (nameOf(child, entries) ?? []) : [];
+  });
 }
 
 /** The type behind typedefs, qualifiers and arrays. */

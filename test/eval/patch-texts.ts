@@ -19,11 +19,24 @@ export async function patchText(
     await mkdir(join(folder, side, dirname(path)), { recursive: true });
     await writeFile(join(folder, side, path), content);
   }
-  const output = join(folder, "patch");
+  const [output, attributes] = [join(folder, "patch"), join(folder, "attributes")];
+  // Otherwise labels look like the beginnings of functions.
+  await writeFile(attributes, "*.c diff=cpp\n");
   // Status 1 says that they differ.
   await run(
     work,
-    ["git", "diff", "--no-index", "--no-prefix", `--output=${output}`, ...options, `a/${path}`, `b/${path}`],
+    [
+      "git",
+      "-c",
+      `core.attributesFile=${attributes}`,
+      "diff",
+      "--no-index",
+      "--no-prefix",
+      `--output=${output}`,
+      ...options,
+      `a/${path}`,
+      `b/${path}`,
+    ],
     { cwd: folder, env: { GIT_CONFIG_GLOBAL: "/dev/null", GIT_CONFIG_NOSYSTEM: "1" } },
   );
   return await readFile(output);

@@ -23,6 +23,11 @@ test("the hunk that defines a function, not one that calls it", () => {
   expect(hunksOf(PATCH, "g")).toMatch(/^@@ -20,3/);
 });
 
+test("a hunk that begins in the function", () => {
+  const patch = `${PATCH}@@ -40,2 +40,2 @@ int h(struct s *p)\n-\tone();\n+\ttwo();\n`;
+  expect(hunksOf(patch, "h")).toMatch(/^@@ -40,2/);
+});
+
 test("all hunks where none defines it", () => {
   expect(hunksOf(PATCH, "__do_sys_h").match(/^@@/gm)).toHaveLength(2);
 });

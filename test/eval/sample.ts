@@ -13,7 +13,9 @@ export function hunksOf(patch: string, name: string): string {
   const hunks = patch.split(/^(?=@@ )/m).slice(1);
   // A definition starts in the first column, or has its return type on the line before.
   const definition = new RegExp(`^[ +-](?:\\w.*\\W)?${name}\\s*\\(`, "m");
-  const own = hunks.filter((hunk) => definition.test(hunk));
+  // git names the function that a hunk begins in.
+  const begins = new RegExp(`^@@ [^@]* @@ .*\\b${name}\\s*\\(`);
+  const own = hunks.filter((hunk) => definition.test(hunk) || begins.test(hunk));
   return (own.length > 0 ? own : hunks).join("");
 }
 

@@ -253,6 +253,11 @@ test("a label of a caller names the touched function that was inlined into it", 
   expect(found.labels).toMatchObject([{ rule: "init-code", symbol: "b", also: ["a"], isUnsafe: true }]);
 });
 
+test("a label of a static variable names its function", () => {
+  const found = truth("int f(int a) { return a; }", "int f(int a) { { static int n; n += a; return n; } }");
+  expect(found.labels).toMatchObject([{ rule: "static-local-added", symbol: "n", also: ["f"] }]);
+});
+
 test("what only the compiler chose to change is in doubt", () => {
   const others = "static noinline int g(int a) { return a * a; }\nnotrace int f(void) { return g(3); }\n";
   const [before, after] = [`${others}int h(int a) { return g(a); }`, `${others}int h(int a) { return a; }`];

@@ -12,7 +12,10 @@ export interface Label {
   readonly rule: string;
   /** Function, variable or type; absent where the whole file is meant. */
   readonly symbol?: string;
-  /** Functions that the patch touches and that were inlined into `symbol`: a finding may as well name them. */
+  /**
+   * What a finding may name as well: functions that the patch touches and that were inlined into `symbol`, or that have
+   * it as their static variable.
+   */
   readonly also: readonly string[];
   /** What differs, for a person to check. */
   readonly evidence: string;
@@ -240,7 +243,12 @@ function dataLabels(before: Side, after: Side, change: SourceChange, layouts: Re
         : declares(change.before, name, isLocal)
           ? "the source declared it before"
           : undefined;
-      labels.push(label(isLocal ? "static-local-added" : "data-added", name, evidence, { doubt }));
+      labels.push(
+        label(isLocal ? "static-local-added" : "data-added", name, evidence, {
+          doubt,
+          also: isLocal ? [...(after.debug.declaring.get(name) ?? [])] : [],
+        }),
+      );
     }
   }
   return labels;
