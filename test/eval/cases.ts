@@ -42,16 +42,20 @@ export async function* tryChangedFiles(
   least: number,
   seed: number,
 ): AsyncGenerator<Case> {
-  const core = await changedFiles(work, pair, CORE);
-  const wider = (await changedFiles(work, pair, WIDER)).filter((path) => !core.includes(path));
   let compiled = 0;
-  for (const paths of [...batches(core), ...batches(shuffled(wider, seed))]) {
-    if (paths.every((path) => !core.includes(path)) && compiled >= least) return;
+  const tryBatch = async (paths: readonly string[]) => {
     work.progress(`${compiled} cases so far, trying ${paths[0]} and ${paths.length - 1} more`);
-    for (const found of await tryFiles(work, pair, paths)) {
-      if (found.outcome === "compiled") compiled++;
-      yield found;
-    }
+    const found = await tryFiles(work, pair, paths);
+    compiled += found.filter(({ outcome }) => outcome === "compiled").length;
+    return found;
+  };
+  const core = await changedFiles(work, pair, CORE);
+  for (const paths of batches(core)) yield* await tryBatch(paths);
+  if (compiled >= least) return;
+  const wider = (await changedFiles(work, pair, WIDER)).filter((path) => !core.includes(path));
+  for (const paths of batches(shuffled(wider, seed))) {
+    yield* await tryBatch(paths);
+    if (compiled >= least) return;
   }
 }
 

@@ -82,6 +82,14 @@ test("of a file that is not built, nothing else is judged", () => {
   expect(total).toEqual(score(1, 1, 0, 1, 0));
 });
 
+test("that something is compiled out is judged by its code", () => {
+  const truth = { labels: [], changed: ["f"], fanOut: [] };
+  const { rules } = compareLabels([
+    judged([], [said("compiled-out", "f"), said("compiled-out", "g")], { truth }),
+  ]);
+  expect(rules.get("compiled-out")).toEqual(score(0, 0, 0, 1, 1));
+});
+
 test("safe is an offence where the truth is unsafe, found or not", () => {
   const safe = { verdict: "safe" } as const;
   const kinds = (one: Judged) => compareLabels([one]).mismatches.map(({ kind }) => kind);

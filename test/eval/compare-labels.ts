@@ -94,9 +94,10 @@ export function compareLabels(judged: readonly Judged[]): Comparison {
         if (!isFound) mismatches.push({ kind: "missed", ...about(one, label, label.evidence) });
       }
       for (const finding of findings) {
-        if (labels.some((label) => label.doubt === undefined && bearsOut(label, finding)))
+        const agreeing = labels.filter((label) => bearsOut(label, finding));
+        if (agreeing.some(({ doubt }) => doubt === undefined) || isConfirmed(one, finding))
           count(family, finding.rule, "right");
-        else if (!labels.some((label) => bearsOut(label, finding))) {
+        else if (agreeing.length === 0) {
           count(family, finding.rule, "falseAlarms");
           mismatches.push({
             kind: "false alarm",
@@ -124,6 +125,11 @@ function bearsOut(label: Label, { symbol }: Said): boolean {
   if (label.symbol === undefined || symbol === undefined) return true;
   const said = plainName(symbol);
   return [label.symbol, ...label.also].some((name) => plainName(name) === said);
+}
+
+/** That a function's change is compiled out is right as long as its code is the same, whatever else the file holds. */
+function isConfirmed({ truth }: Judged, { rule, symbol }: Said): boolean {
+  return rule === "compiled-out" && symbol !== undefined && !truth.changed.includes(plainName(symbol));
 }
 
 /**

@@ -44,7 +44,7 @@ export function readProgram(object: ElfObject): Piece[] {
         name,
         part,
         kind: isCode ? "function" : "data",
-        isNumbered: !isCode && name !== symbol.name,
+        isNumbered: !isCode && /\.\d+$/.test(symbol.name),
         place: placeOf(section, isCode),
         size: symbol.size,
         bytes: section.data.subarray(start, end),
@@ -108,7 +108,9 @@ function functionName(symbol: string): { name: string; part: string } {
   return { name, part: suffixes.replaceAll(/\.\d+/g, "") };
 }
 
-const variableName = (symbol: string) => symbol.replace(/\.\d+$/, "");
+/** Also without the line and count that `__UNIQUE_ID` and `BTF_ID` put behind it (include/linux/compiler.h, btf_ids.h). */
+const variableName = (symbol: string) =>
+  symbol.replace(/\.\d+$/, "").replace(/^(__UNIQUE_ID_.*?|__BTF_ID__.*__)\d+$/, "$1");
 
 function placeOf({ name }: ElfSection, isCode: boolean): string {
   if (isCode) return /^\.text(\.(?!\.)|$)/.test(name) ? "text" : name;
@@ -121,7 +123,7 @@ function placeOf({ name }: ElfSection, isCode: boolean): string {
 function words(from: ElfSection, relocation: ElfRelocation, symbols: Symbols, depth: number): string {
   const { symbol, addend, type } = relocation;
   const { section } = symbol;
-  if (typeof section === "string") return `${type} ${symbol.name}${offsetWords(addend)}`;
+  if (typeof section === "string") return `${type} ${variableName(symbol.name)}${offsetWords(addend)}`;
   const own = symbols.get(section) ?? [];
   // A field relative to the program counter counts from the end of its instruction, at least 4 bytes on.
   const bias = relativeTypes.has(type) && (from.flags & SectionFlag.EXECINSTR) !== 0 ? [4, 5, 6, 8] : [0];

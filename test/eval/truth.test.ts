@@ -87,7 +87,7 @@ const PAIRS: readonly Pair[] = [
     what: "code that the configuration removes",
     before: "int f(int a) {\n#ifdef OFF\na++;\n#endif\nreturn a; }",
     after: "int f(int a) {\n#ifdef OFF\na--;\n#endif\nreturn a; }",
-    labels: ["compiled-out"],
+    labels: ["compiled-out?"],
   },
   {
     what: "strings and static locals that are numbered anew",
@@ -150,6 +150,25 @@ const PAIRS: readonly Pair[] = [
     changed: ["f"],
   },
   {
+    what: "a function's own constants",
+    before: "int f(int a) { return a; }",
+    after: "int f(int a) { static const char text[] = { 1, 2, 3 }; return printk(text + a); }",
+    labels: ["static-local-added text?"],
+    changed: ["f"],
+  },
+  {
+    what: "names that macros count",
+    before: "extern int __BTF_ID__struct__s__11; int *p = &__BTF_ID__struct__s__11;",
+    after: "extern int __BTF_ID__struct__s__12; int *p = &__BTF_ID__struct__s__12;",
+    labels: ["compiled-out?"],
+  },
+  {
+    what: "a function that is inlined into others of a file without ftrace entries",
+    before: "static int g(int a) { return a * 3; } notrace int f(int a) { return g(a); }",
+    after: "static int g(int a) { return a * 5; } notrace int f(int a) { return g(a); }",
+    labels: ["not-traceable f", "not-traceable g?"],
+  },
+  {
     what: "a variable in another section",
     before: "int n = 1;",
     after: "__read_mostly int n = 1;",
@@ -179,7 +198,7 @@ const PAIRS: readonly Pair[] = [
     what: "a member's new name",
     before: "struct s { int a; }; int f(struct s *p) { return p->a; }",
     after: "struct s { int z; }; int f(struct s *p) { return p->z; }",
-    labels: ["data-layout struct s?"],
+    labels: ["compiled-out?", "data-layout struct s?"],
   },
   {
     what: "enumerators",
@@ -232,6 +251,16 @@ test("a label of a caller names the touched function that was inlined into it", 
     "int sum; static void a(void) { sum += 2; }\n\n__init void b(void) { a(); }",
   );
   expect(found.labels).toMatchObject([{ rule: "init-code", symbol: "b", also: ["a"], isUnsafe: true }]);
+});
+
+test("what only the compiler chose to change is in doubt", () => {
+  const others = "static noinline int g(int a) { return a * a; }\nnotrace int f(void) { return g(3); }\n";
+  const [before, after] = [`${others}int h(int a) { return g(a); }`, `${others}int h(int a) { return a; }`];
+  const patch = "@@ -3 +3 @@\n-int h(int a) { return g(a); }\n+int h(int a) { return a; }\n";
+  const change = sourceChange("unit.c", Buffer.from(before), Buffer.from(after), patch);
+  const found = truthOf(compile("unit", before), compile("unit", after), change);
+  expect(found.fanOut).toEqual(["g", "f"]);
+  expect(found.labels.map(words)).toEqual(["not-traceable f?"]);
 });
 
 test("evidence says what differed", () => {

@@ -53,34 +53,39 @@ export function truthOf(orig: Uint8Array, patched: Uint8Array, change: SourceCha
   const touched = touchedFunctions(change, before.debug.signatures.keys(), before.debug.declarations);
   const also = (name: string) =>
     [...(before.debug.inlinedInto.get(name) ?? []), ...(after.debug.inlinedInto.get(name) ?? [])].filter(
-      (inlined, index, all) => touched.has(inlined) && all.indexOf(inlined) === index,
+      (inlined, index, all) => inlined !== name && touched.has(inlined) && all.indexOf(inlined) === index,
     );
   const functions = changedFunctions(before, after);
+  const codeLabel = (rule: string, name: string) => {
+    const own = touched.has(name) || also(name).length > 0;
+    const doubt = own
+      ? undefined
+      : "neither it nor what is inlined into it is touched: a type, a macro or chance";
+    return label(rule, name, functions.evidence(name), { also: also(name), doubt });
+  };
   const layouts = layoutLabels(before.debug, after.debug);
   const labels = [
     ...layouts,
     ...dataLabels(before, after, change, new Set(layouts.map(({ symbol }) => symbol ?? ""))),
-    ...functions.init.map((name): Label => {
-      const rule = isExit(before.functions.get(name)) ? "exit-code" : "init-code";
-      return label(rule, name, functions.evidence(name), { also: also(name) });
-    }),
+    ...functions.init.map((name) =>
+      codeLabel(isExit(before.functions.get(name)) ? "exit-code" : "init-code", name),
+    ),
     ...functions.text
       .filter((name) => !before.functions.get(name)?.some(({ isTraced }) => isTraced))
-      .map((name) =>
-        label("not-traceable", name, `${functions.evidence(name)}; no ftrace entry`, { also: also(name) }),
-      ),
+      .map((name) => codeLabel("not-traceable", name)),
+    ...(isTraced(before)
+      ? []
+      : untracedLabels([...touched].filter((name) => !functions.text.includes(name)))),
     ...exportLabels(before.object, after.object),
     ...prototypeLabels(before, after, change),
     ...onceLabels(before, after),
   ];
-  if (labels.length + functions.text.length + functions.fresh.length === 0)
-    labels.push(
-      label(
-        changesCode(change) ? "compiled-out" : "no-functional-change",
-        undefined,
-        "all functions and variables are the same in both objects",
-      ),
-    );
+  if (labels.every(({ doubt }) => doubt) && functions.text.length + functions.fresh.length === 0) {
+    const evidence = "all functions and variables are the same in both objects";
+    const doubt = "other words for the same compile to the same code, too";
+    if (changesCode(change)) labels.push(label("compiled-out", undefined, evidence, { doubt }));
+    else labels.push(label("no-functional-change", undefined, evidence));
+  }
   return {
     labels,
     changed: functions.text,
@@ -149,6 +154,18 @@ function changedFunctions(before: Side, after: Side) {
   return { init, text, fresh, evidence };
 }
 
+function isTraced({ functions }: Side): boolean {
+  return [...functions.values()].some((pieces) => pieces.some((piece) => piece.isTraced));
+}
+
+/** What is only inlined, or whose code stays the same, has no entry either. */
+function untracedLabels(touched: readonly string[]): Label[] {
+  const doubt = "its own code is nowhere, or stays the same";
+  return touched.map((name) =>
+    label("not-traceable", name, "no function of the file has a ftrace entry", { doubt }),
+  );
+}
+
 /** Pieces of one name: as a set, since their numbers mean nothing. */
 function same(before: readonly Piece[], after: readonly Piece[]): boolean {
   const contents = (pieces: readonly Piece[]) =>
@@ -177,7 +194,7 @@ function differences(before: readonly Piece[], after: readonly Piece[]): string 
 
 /** What macros make for one place in the code or for tables of the build; a change of them is told by other rules. */
 const GENERATED =
-  /^(__UNIQUE_ID_|__ksymtab_|__kstrtab|__crc_|__export_symbol_|__addressable_|__param_|__mod_|__(func|FUNCTION|PRETTY_FUNCTION)__|_entry(_ptr)?(\.#)?$|descriptor\.#|__key\.#|_rs\.#|CSWTCH|__compound_literal|C\.#|__setup_|__event_|event_(enter|exit)_|__tracepoint_|__tpstrtab_|__bpf_trace_|___tp_str|types__|args__|__syscall_meta_|__p_syscall_meta_|__SC[KT]__|__initcall|__exitcall|_kbl_addr_|_eil_addr_)/;
+  /^(__UNIQUE_ID_|__ksymtab_|__kstrtab|__crc_|__export_symbol_|__addressable_|__param_|__mod_|__(func|FUNCTION|PRETTY_FUNCTION)__|_entry(_ptr)?(\.#)?$|descriptor\.#|__key\.#|_rs\.#|CSWTCH|__compound_literal|C\.#|__setup_|__event_|event_(enter|exit)_|__tracepoint_|__tpstrtab_|__bpf_trace_|___tp_str|types__|args__|__syscall_meta_|__p_syscall_meta_|__SC[KT]__|__initcall|__exitcall|_kbl_addr_|_eil_addr_|__BTF_ID__)/;
 const ONCE = /^(__already_done|__warned|__print_once|___done|__done|___once_key|__once_key)\.#$/;
 
 function dataLabels(before: Side, after: Side, change: SourceChange, layouts: ReadonlySet<string>): Label[] {
@@ -189,14 +206,15 @@ function dataLabels(before: Side, after: Side, change: SourceChange, layouts: Re
     const name = was[0]?.name ?? key;
     const isLocal = key.endsWith(".#");
     if (is === undefined || is.length < was.length) {
-      const still = declares(change.after, name, isLocal) ? "the source still declares it" : undefined;
+      const doubt = isOwnConstant(was[0])
+        ? OWN_CONSTANT
+        : declares(change.after, name, isLocal)
+          ? "the source still declares it"
+          : undefined;
       const evidence = `in ORIG.o ${was.length} times (${was[0]?.place}), in PATCHED.o ${is?.length ?? 0}`;
       if (was.some(({ place }) => isInit(place)))
         labels.push(label("init-code", name, evidence, { doubt: "only removed" }));
-      else
-        labels.push(
-          label(isLocal ? "static-local-removed" : "data-removed", name, evidence, { doubt: still }),
-        );
+      else labels.push(label(isLocal ? "static-local-removed" : "data-removed", name, evidence, { doubt }));
       continue;
     }
     if (is.length > was.length || same(was, is)) {
@@ -217,8 +235,12 @@ function dataLabels(before: Side, after: Side, change: SourceChange, layouts: Re
     else if (isPerCpu(place)) labels.push(label("percpu-changed", name, evidence));
     else {
       const isLocal = key.endsWith(".#");
-      const had = declares(change.before, name, isLocal) ? "the source declared it before" : undefined;
-      labels.push(label(isLocal ? "static-local-added" : "data-added", name, evidence, { doubt: had }));
+      const doubt = isOwnConstant(is[0])
+        ? OWN_CONSTANT
+        : declares(change.before, name, isLocal)
+          ? "the source declared it before"
+          : undefined;
+      labels.push(label(isLocal ? "static-local-added" : "data-added", name, evidence, { doubt }));
     }
   }
   return labels;
@@ -239,13 +261,17 @@ function changedData(
   const doubt =
     held !== undefined
       ? `follows from the layout of ${held}`
-      : was[0]?.isNumbered && place === "rodata"
-        ? "read-only and known to one function, which brings its own copy along"
+      : isOwnConstant(was[0])
+        ? OWN_CONSTANT
         : undefined;
   if (isPerCpu(place)) return label("percpu-changed", name, evidence, { doubt });
   const table = before.debug.isOpsTable(name) && changesOnlyPointers(was, is);
   return label(table ? "ops-table-changed" : "static-data-changed", name, evidence, { doubt });
 }
+
+/** Such as the text of NL_SET_ERR_MSG (include/linux/netlink.h), or a function's own table. */
+const isOwnConstant = (piece: Piece | undefined) => piece?.isNumbered === true && piece.place === "rodata";
+const OWN_CONSTANT = "read-only and known to one function, which brings its own along";
 
 const isPerCpu = (place: string) => place.startsWith(".data..percpu");
 

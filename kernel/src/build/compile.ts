@@ -65,6 +65,8 @@ interface Place {
   readonly view: string;
   /** Working directory: the profile's build folder, or a view of it with what the units' own build generated. */
   readonly build: string;
+  /** The profile's build folder itself, which that view leads to. */
+  readonly pristineBuild: string;
   readonly folder: string;
   readonly changed: ReadonlySet<string>;
   /** Real paths by spelled ones. */
@@ -95,9 +97,10 @@ async function makePlace(
       Object.entries(unit.generated).map(([path, text]) => [path, Buffer.from(text)] as const),
     ),
   );
-  const build = generated.size === 0 ? realpathSync(profile.build) : join(folder, "build");
-  if (generated.size > 0) makeView(realpathSync(profile.build), build, generated);
-  return { source, view, build, folder, changed, realPaths: new Map() };
+  const pristineBuild = realpathSync(profile.build);
+  const build = generated.size === 0 ? pristineBuild : join(folder, "build");
+  if (generated.size > 0) makeView(pristineBuild, build, generated);
+  return { source, view, build, pristineBuild, folder, changed, realPaths: new Map() };
 }
 
 /** Folders that the command itself names by way of `..`, as a path below them. */
@@ -179,7 +182,7 @@ function judgeReads(
   read: readonly string[],
 ): ReadonlySet<string> {
   const changedFiles = new Set<string>();
-  const allowed = [place.folder, place.source, place.build, ...includeFolders(original)];
+  const allowed = [place.folder, place.source, place.pristineBuild, ...includeFolders(original)];
   for (const spelled of read) {
     const path = realPathOf(place, spelled);
     if (path.startsWith(`${place.view}/`)) {
