@@ -7,8 +7,6 @@ export interface ChangeSet {
   readonly files: readonly ChangedFile[];
   /** All changed items of all C files. */
   readonly changes: readonly ItemChange[];
-  /** Frees what {@link SourceFile.syntax} parsed; its nodes are not to be used any more. */
-  release(): void;
 }
 
 export interface ChangedFile {

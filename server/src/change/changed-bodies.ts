@@ -1,6 +1,7 @@
 import { type BodyCall, bodyOf } from "./body-calls.js";
 import type { ChangedFile, ChangeSet, ItemChange } from "./change-set.js";
 import type { FunctionItem, SourceFile } from "./item.js";
+import { oncePer } from "./once.js";
 import { changesOf } from "./sides.js";
 
 /** A function that the patch changes, adds or removes, with what it calls. */
@@ -16,12 +17,8 @@ export interface ChangedBody {
   readonly after: readonly BodyCall[];
 }
 
-const read = new WeakMap<ChangeSet, readonly ChangedBody[]>();
-
 /** Every function of the patch that the configuration does not leave out; read once for each change set. */
-export function changedBodies(changes: ChangeSet): readonly ChangedBody[] {
-  const known = read.get(changes);
-  if (known) return known;
+export const changedBodies = oncePer((changes: ChangeSet): readonly ChangedBody[] => {
   const all = changes.files.flatMap((file) =>
     changesOf(file, "function")
       .filter(({ before, after }) => (after ?? before)?.kept !== "no")
@@ -34,7 +31,7 @@ export function changedBodies(changes: ChangeSet): readonly ChangedBody[] {
     if (!before && after && file.after) added.set(name, { file: file.after, item: after });
     if (!after && before && file.before) removed.set(name, { file: file.before, item: before });
   }
-  const bodies = all.map(({ file, change }): ChangedBody => {
+  return all.map(({ file, change }): ChangedBody => {
     const { name, before, after } = change;
     return {
       file,
@@ -44,9 +41,7 @@ export function changedBodies(changes: ChangeSet): readonly ChangedBody[] {
       after: after && file.after ? withHelpers({ file: file.after, item: after }, added, [name]) : [],
     };
   });
-  read.set(changes, bodies);
-  return bodies;
-}
+});
 
 /** Whether the patched function of that body calls the function of that name, itself or in a helper that the patch adds. */
 export function callsAfter(body: ChangedBody, name: string): boolean {

@@ -2,6 +2,7 @@ import type { ChangedFile, ChangeSet } from "./change-set.js";
 import { constantValue } from "./constant.js";
 import { enumeratorValues } from "./enumerators.js";
 import type { Item } from "./item.js";
+import { oncePer } from "./once.js";
 import type { Place } from "./place.js";
 import { changesOf } from "./sides.js";
 import { namesIn } from "./tokens.js";
@@ -34,9 +35,7 @@ const knownWithin = new WeakMap<ChangeSet, Map<ChangedFile, ReadonlyMap<string, 
 
 function constantsWithin(changes: ChangeSet, file: ChangedFile): ReadonlyMap<string, ChangedConstant> {
   const found = new Map<string, ChangedConstant>();
-  for (const other of changes.files)
-    if (other === file || other.path.endsWith(".h"))
-      for (const one of constantsOf(other)) found.set(one.name, one);
+  for (const one of [...constantsOfHeaders(changes), ...constantsOf(file)]) found.set(one.name, one);
   if (found.size === 0 || !file.after || !holdsAny(file.after.text, found)) return new Map();
   const macros = file.after.items.filter((item) => item.kind === "macro");
   for (let size = -1; size !== found.size; ) {
@@ -77,14 +76,15 @@ function holdsAny(text: string, names: ReadonlyMap<string, unknown>): boolean {
   return false;
 }
 
-/** Computed once for each file: every other file of the patch asks for those of its headers. */
-const known = new WeakMap<ChangedFile, readonly ChangedConstant[]>();
+const constantsOfHeaders = oncePer((changes: ChangeSet): readonly ChangedConstant[] =>
+  changes.files.filter(({ path }) => path.endsWith(".h")).flatMap((file) => constantsOf(file)),
+);
 
-function constantsOf(file: ChangedFile): readonly ChangedConstant[] {
-  const found = known.get(file) ?? [...changedMacros(file), ...changedEnumerators(file)];
-  known.set(file, found);
-  return found;
-}
+/** Computed once for each file: every other file of the patch asks for those of its headers. */
+const constantsOf = oncePer((file: ChangedFile): readonly ChangedConstant[] => [
+  ...changedMacros(file),
+  ...changedEnumerators(file),
+]);
 
 function* changedMacros(file: ChangedFile): Generator<ChangedConstant> {
   for (const { before, after, name, place } of changesOf(file, "macro")) {

@@ -153,7 +153,9 @@ export interface SourceFile {
   conditionsAt(line: number): Pick<Item, "conditions" | "kept">;
   /**
    * The syntax of one item, parsed by itself: offsets are those of the file's text. Nodes are valid until
-   * {@link ChangeSet.release}.
+   * {@link release}.
    */
   syntax(item: Item): SyntaxNode;
+  /** Frees what {@link syntax} parsed; its nodes are not to be used any more. */
+  release(): void;
 }

@@ -1,4 +1,5 @@
 import type { ChangeSet } from "./change-set.js";
+import { oncePer } from "./once.js";
 import type { Place } from "./place.js";
 
 /** What the kernel's livepatch core can call (include/linux/livepatch.h, struct klp_callbacks). */
@@ -23,8 +24,8 @@ const MACRO = /^(?:KPATCH|KLP)_(PRE|POST)_(PATCH|UNPATCH)_CALLBACK$/;
 const MEMBER = /\. (pre_patch|post_patch|pre_unpatch|post_unpatch) = (?:& )?([A-Za-z_]\w*)/g;
 
 /** Every callback in the patch: those given to macros, and those in a `struct klp_callbacks` written out. */
-export function livepatchCallbacks(changes: ChangeSet): LivepatchCallback[] {
-  return changes.changes.flatMap(({ file, after, place }): LivepatchCallback[] => {
+export const livepatchCallbacks = oncePer((changes: ChangeSet): readonly LivepatchCallback[] =>
+  changes.changes.flatMap(({ file, after, place }): LivepatchCallback[] => {
     if (!after || after.kept === "no") return [];
     if (after.kind === "call") {
       const named = MACRO.exec(after.macro);
@@ -43,5 +44,5 @@ export function livepatchCallbacks(changes: ChangeSet): LivepatchCallback[] {
         place,
       })),
     );
-  });
-}
+  }),
+);

@@ -1,5 +1,6 @@
 import type { Use } from "../tree/tree-facts.js";
 import type { SourceFile } from "./item.js";
+import { oncePer } from "./once.js";
 import { type Token, tokensOf } from "./tokens.js";
 
 /** A function or a table with an initialiser, as a file's layout shows it. */
@@ -18,9 +19,7 @@ export interface Heading {
  * begin in the first column and their closing brace stands there. This costs a tenth of a parse, and is meant for what
  * the patch does not change.
  */
-export function outlineOf(file: SourceFile): readonly Heading[] {
-  return remembered(outlines, file, () => readOutline(file.lines.lines));
-}
+export const outlineOf = oncePer((file: SourceFile): readonly Heading[] => readOutline(file.lines.lines));
 
 /** The heading whose lines hold a line. */
 export function headingAt(file: SourceFile, line: number): Heading | undefined {
@@ -34,7 +33,7 @@ export function functionHeading(file: SourceFile, name: string): Heading | undef
 
 /** Where a name is used in one file, told by tokens; its definition and declarations are left out. */
 export function usesInFile(file: SourceFile, name: string): readonly Use[] {
-  const known = remembered(usesByName, file, () => new Map<string, readonly Use[]>());
+  const known = usesByName(file);
   const uses = known.get(name) ?? findUses(file, name);
   known.set(name, uses);
   return uses;
@@ -84,16 +83,7 @@ function usesInStretch(
   return uses;
 }
 
-const outlines = new WeakMap<SourceFile, readonly Heading[]>();
-const usesByName = new WeakMap<SourceFile, Map<string, readonly Use[]>>();
-
-function remembered<Value>(store: WeakMap<SourceFile, Value>, file: SourceFile, read: () => Value): Value {
-  const known = store.get(file);
-  if (known !== undefined) return known;
-  const value = read();
-  store.set(file, value);
-  return value;
-}
+const usesByName = oncePer((_file: SourceFile) => new Map<string, readonly Use[]>());
 
 /** Heads longer than this are none. */
 const HEAD_LINES = 24;

@@ -35,16 +35,7 @@ export async function readChangeSet(
     // The native engine's trees are given back between two turns of the event loop only.
     await setImmediate();
   }
-  const held = changed
-    .flatMap(({ before, after }) => [before, after])
-    .filter((file) => file instanceof LazySourceFile);
-  return {
-    files: changed,
-    changes: changed.flatMap((file) => file.changes),
-    release: () => {
-      for (const file of held) file.release();
-    },
-  };
+  return { files: changed, changes: changed.flatMap((file) => file.changes) };
 }
 
 /** What a patch changes in one file. */

@@ -33,7 +33,7 @@ export async function checkFiles(
     checkpoint(work);
     work.progress(`judging ${file.path}`, at / changes.files.length);
     findings.push(...askRules(file, changes, facts));
-    changes.release();
+    for (const side of [file.before, file.after]) side?.release();
     await setImmediate();
   }
   return findings;

@@ -2,7 +2,8 @@ import { bodyOf, lastName, placeOfCall } from "../../change/body-calls.js";
 import type { ChangeSet } from "../../change/change-set.js";
 import { type ChangedBody, callsAfter, changedBodies } from "../../change/changed-bodies.js";
 import type { FunctionItem, SourceFile } from "../../change/item.js";
-import { mentions } from "../../change/tokens.js";
+import { oncePer } from "../../change/once.js";
+import { namesIn } from "../../change/tokens.js";
 import type { SourceRule } from "../inspection.js";
 
 /** @see docs/rules/initialise-elsewhere.md */
@@ -19,15 +20,16 @@ export const initialiseElsewhere: SourceRule = {
     "Documentation/livepatch/callbacks.rst, section 4, __init and probe function patches support",
   ],
   *check({ file, changes }) {
-    const bodies = changedBodies(changes);
-    const own = bodies.filter((body) => body.file === file);
+    const own = changedBodies(changes).filter((body) => body.file === file);
     const ofPatch = addedMembers(changes);
     const told = new Set<string>();
     for (const setter of own) {
       for (const setup of setupsIn(setter)) {
         const { member, how } = setup;
         if (told.has(member) || ofPatch.has(member)) continue;
-        const user = bodies.find((body) => body !== setter && usesNewly(body, setter, member));
+        const user = newUsers(changes)
+          .get(member)
+          ?.find((body) => body !== setter && reliesOn(body, setter, member));
         if (!user || isSetUpBefore(changes, member, how)) continue;
         told.add(member);
         const at = firstUse(user, member);
@@ -90,13 +92,24 @@ function isSetUpBefore(changes: ChangeSet, member: string, how: string): boolean
           `(?:->|\\.)\\s*${member}\\s*(?:[-+*/%&|^]|<<|>>)?=[^=]|(?:\\+\\+|--)[\\w>.\\-]*(?:->|\\.)${member}\\b|(?:->|\\.)${member}\\s*(?:\\+\\+|--)|&[\\w>.()\\-]*(?:->|\\.)${member}\\b`,
         )
       : new RegExp(`\\b\\w*(?:init|INIT|setup|set)\\w*\\s*\\([^;]*(?:->|\\.)${member}\\b`);
-  return changes.files.some(({ before }) => before && pattern.test(before.text));
+  return changes.files.some(({ before }) => before?.text.includes(member) && pattern.test(before.text));
 }
 
-/** Whether the new code of a function reads the member, which the old one does not name, and not in the same call as it is set up. */
-function usesNewly(user: ChangedBody, setter: ChangedBody, member: string): boolean {
-  const { before, after } = user.change;
-  if (!before || !after || mentions(before.body, member) || !mentions(after.body, member)) return false;
+/** Functions whose new code names something that their old code does not name, by that name. */
+const newUsers = oncePer((changes: ChangeSet): ReadonlyMap<string, readonly ChangedBody[]> => {
+  const users = new Map<string, ChangedBody[]>();
+  for (const body of changedBodies(changes)) {
+    const { before, after } = body.change;
+    if (!before || !after) continue;
+    const old = namesIn(before.body);
+    for (const name of namesIn(after.body))
+      if (!old.has(name)) users.set(name, [...(users.get(name) ?? []), body]);
+  }
+  return users;
+});
+
+/** Whether a function reads the member, and not in the same call as it is set up. */
+function reliesOn(user: ChangedBody, setter: ChangedBody, member: string): boolean {
   return (
     !callsAfter(user, setter.name) && !callsAfter(setter, user.name) && firstUse(user, member) !== undefined
   );
@@ -116,7 +129,7 @@ function firstUse(user: ChangedBody, member: string) {
 }
 
 /** Members that the patch adds: that the layout changes is another rule's matter, and says it all. */
-function addedMembers(changes: ChangeSet): ReadonlySet<string> {
+const addedMembers = oncePer((changes: ChangeSet): ReadonlySet<string> => {
   const added = new Set<string>();
   for (const { before, after } of changes.changes) {
     if (after?.kind !== "type") continue;
@@ -124,4 +137,4 @@ function addedMembers(changes: ChangeSet): ReadonlySet<string> {
     for (const { name } of after.members) if (!old.has(name)) added.add(name);
   }
   return added;
-}
+});

@@ -3,6 +3,7 @@ import type { ChangeSet } from "../../change/change-set.js";
 import { type ChangedBody, callsAfter, changedBodies } from "../../change/changed-bodies.js";
 import { type LockOperation, shownLock } from "../../change/lock-operations.js";
 import { type LockShape, type LockUse, lockUses, nesting, nestings } from "../../change/lock-use.js";
+import { oncePer } from "../../change/once.js";
 import type { TreeFacts } from "../../tree/tree-facts.js";
 import type { Inspection, SourceFinding, SourceRule } from "../inspection.js";
 
@@ -68,17 +69,11 @@ interface Difference {
   readonly after?: LockUse;
 }
 
-const read = new WeakMap<ChangeSet, readonly Locking[]>();
-
-function locksOf(changes: ChangeSet): readonly Locking[] {
-  const known = read.get(changes);
-  if (known) return known;
-  const locks = changedBodies(changes)
+const locksOf = oncePer((changes: ChangeSet): readonly Locking[] =>
+  changedBodies(changes)
     .filter(({ change }) => change.before && change.after)
-    .map((body) => ({ body, before: lockUses(body.before), after: lockUses(body.after) }));
-  read.set(changes, locks);
-  return locks;
-}
+    .map((body) => ({ body, before: lockUses(body.before), after: lockUses(body.after) })),
+);
 
 function differences({ before, after }: Locking): Difference[] {
   return [...new Set([...after.keys(), ...before.keys()])].map((key) => {

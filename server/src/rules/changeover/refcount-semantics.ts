@@ -2,6 +2,7 @@ import { placeOfCall } from "../../change/body-calls.js";
 import type { ChangeSet } from "../../change/change-set.js";
 import { type ChangedBody, callsAfter, changedBodies } from "../../change/changed-bodies.js";
 import { shown } from "../../change/lock-operations.js";
+import { oncePer } from "../../change/once.js";
 import { type ReferenceOperation, referenceOperation } from "../../change/reference-operations.js";
 import type { SourceFinding, SourceRule } from "../inspection.js";
 
@@ -44,17 +45,11 @@ interface Balance {
   readonly put?: ReferenceOperation;
 }
 
-const read = new WeakMap<ChangeSet, readonly Holding[]>();
-
-function balancesOf(changes: ChangeSet): readonly Holding[] {
-  const known = read.get(changes);
-  if (known) return known;
-  const holdings = changedBodies(changes)
+const balancesOf = oncePer((changes: ChangeSet): readonly Holding[] =>
+  changedBodies(changes)
     .filter(({ change }) => change.before && change.after)
-    .map((body) => ({ body, balances: balances(body) }));
-  read.set(changes, holdings);
-  return holdings;
-}
+    .map((body) => ({ body, balances: balances(body) })),
+);
 
 function balances({ before, after }: ChangedBody): Map<string, Balance> {
   const [old, now] = [before, after].map((calls) => calls.flatMap((call) => referenceOperation(call) ?? []));

@@ -2,6 +2,7 @@ import { type BodyCall, bodyOf, lastName, placeOfCall } from "../../change/body-
 import type { ChangeSet } from "../../change/change-set.js";
 import { type ChangedBody, changedBodies } from "../../change/changed-bodies.js";
 import { shown } from "../../change/lock-operations.js";
+import { oncePer } from "../../change/once.js";
 import type { SourceFinding, SourceRule } from "../inspection.js";
 
 /** @see docs/rules/shadow-lifetime.md */
@@ -40,7 +41,7 @@ interface ShadowUse {
 }
 
 /** Uses of shadow variables in the patched functions, each where it is written. */
-function shadowUses(changes: ChangeSet): ShadowUse[] {
+const shadowUses = oncePer((changes: ChangeSet): readonly ShadowUse[] => {
   const values = new Map<string, string>();
   for (const { after } of changes.changes) {
     if (after?.kind === "macro" && !after.parameters) values.set(after.name, after.body);
@@ -71,7 +72,7 @@ function shadowUses(changes: ChangeSet): ShadowUse[] {
       return [{ does, id, written, object, call, body, ...(size !== undefined && { size }) }];
     });
   });
-}
+});
 
 /** `struct lock` of `sizeof(struct lock)`, and of `sizeof(*p)` where `struct lock *p` is declared; undefined when not told. */
 function sizeOf(expression: string, text: string): string | undefined {

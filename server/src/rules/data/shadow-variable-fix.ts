@@ -69,7 +69,7 @@ function isScalar(type: string): boolean {
 /** The one `.c` file of the patch in which the member's name is new; none when it was in use for something else before. */
 function onlyUser(member: string, files: readonly ChangedFile[]): ChangedFile | undefined {
   const access = new RegExp(`(?:->|\\.)\\s*${member}\\b`);
-  const users = files.filter(({ after }) => after && access.test(after.text));
+  const users = files.filter(({ after }) => after?.text.includes(member) && access.test(after.text));
   if (users.some(({ before }) => before && access.test(before.text))) return undefined;
   const [user, second] = users;
   return second || !user?.path.endsWith(".c") ? undefined : user;
