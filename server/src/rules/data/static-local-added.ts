@@ -22,7 +22,7 @@ export const staticLocalAdded: SourceRule = {
         if (isConst || isPerCpu || !isUsed || old.has(name)) continue;
         yield {
           at: placeOfNode(file, at),
-          symbol: change.name,
+          symbol: name,
           message: `'${change.name}' has a new static variable '${name}', which starts anew whenever the patch is loaded`,
         };
       }
