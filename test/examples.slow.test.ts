@@ -15,6 +15,8 @@ const names = readdirSync(EXAMPLES, { withFileTypes: true })
 /** What an example's `expected.json` says of its review. */
 interface Expected {
   readonly verdict: string;
+  /** The verdict of the source alone. */
+  readonly source: string;
   /** Rules of all findings, sorted, each once. */
   readonly rules: readonly string[];
   /** File that the first finding that is unsafe points into. */
@@ -44,8 +46,10 @@ describe("each example gives its expected review", () => {
       expect(run.stderr).not.toMatch(/^\s+at /m);
       const review = JSON.parse(run.stdout);
       const unsafe = review.findings.find(({ severity }: { severity: string }) => severity === "unsafe");
+      const check = await hotpatch(["check", patch, "--kernel", kernel.id, "--json"], { env: bench.env });
       const actual: Expected = {
         verdict: review.verdict,
+        source: JSON.parse(check.stdout).verdict,
         rules: [...new Set<string>(review.findings.map(({ rule }: { rule: string }) => rule))].sort(),
         ...(unsafe && { at: unsafe.file }),
         functions: (review.module?.functions ?? []).map(

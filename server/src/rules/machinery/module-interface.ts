@@ -93,7 +93,7 @@ function* registrations(inspection: Inspection): Generator<SourceFinding> {
     yield {
       at: first ? placeOfNode(file, first.at) : place,
       symbol: name,
-      message: `'${name}' ${first ? (gone ? "calls otherwise" : "newly calls") : "no longer calls"} ${names}, but ran once, at boot or when the module was loaded`,
+      message: `'${name}' ${first ? (gone ? "now calls in another way" : "newly calls") : "no longer calls"} ${names}, but ran once, at boot or when the module was loaded`,
       why: "What it registered then is what the running kernel has.",
       remedy: first
         ? "Register it by hand from a post-patch callback, and take it back in a pre-unpatch callback."
