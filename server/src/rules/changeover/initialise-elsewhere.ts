@@ -92,8 +92,20 @@ function isSetUpBefore(changes: ChangeSet, member: string, how: string): boolean
           `(?:->|\\.)\\s*${member}\\s*(?:[-+*/%&|^]|<<|>>)?=[^=]|(?:\\+\\+|--)[\\w>.\\-]*(?:->|\\.)${member}\\b|(?:->|\\.)${member}\\s*(?:\\+\\+|--)|&[\\w>.()\\-]*(?:->|\\.)${member}\\b`,
         )
       : new RegExp(`\\b\\w*(?:init|INIT|setup|set)\\w*\\s*\\([^;]*(?:->|\\.)${member}\\b`);
-  return changes.files.some(({ before }) => before?.text.includes(member) && pattern.test(before.text));
+  return filesNaming(changes)(member).some((text) => pattern.test(text));
 }
+
+/** Texts before the patch that hold a name, found once for each name. */
+const filesNaming = oncePer((changes: ChangeSet): ((name: string) => readonly string[]) => {
+  const known = new Map<string, readonly string[]>();
+  return (name) => {
+    const found =
+      known.get(name) ??
+      changes.files.flatMap(({ before }) => (before?.text.includes(name) ? [before.text] : []));
+    known.set(name, found);
+    return found;
+  };
+});
 
 /** Functions whose new code names something that their old code does not name, by that name. */
 const newUsers = oncePer((changes: ChangeSet): ReadonlyMap<string, readonly ChangedBody[]> => {
