@@ -15,10 +15,17 @@ import { type ConditionsAt, LazySourceFile } from "./source-file.js";
 /** Tells the conditions of a file's lines, given its text. */
 export type ReadConditions = (path: string, text: string) => ConditionsAt;
 
+/** What differs between two states of a C file, as plain values. */
+export type Comparison = Pick<ChangedFile, "changes" | "hunks" | "unread">;
+
+/** Compares the two states of one C file; by whomever, wherever. */
+export type Compare = (file: FileChange) => Comparison | Promise<Comparison>;
+
 /**
  * Reads what a patch changes, by meaning.
  * @param files what the patch makes of each file
  * @param readConditions which `#if` branches the kernel's configuration keeps
+ * @param compare compares several files at a time when it is asked for them
  * @throws Fault `interrupted`; `bad-input` for a file too long to parse
  */
 export async function readChangeSet(
@@ -26,17 +33,28 @@ export async function readChangeSet(
   engine: Engine,
   files: readonly FileChange[],
   readConditions: ReadConditions,
+  compare: Compare = (file) => compareFile(engine, file, readConditions),
 ): Promise<ChangeSet> {
   const changed: ChangedFile[] = [];
-  for (const [at, file] of files.entries()) {
-    checkpoint(work);
-    work.progress(`reading ${file.path}`, at / files.length);
-    changed.push(readChangedFile(engine, file, readConditions));
-    // The native engine's trees are given back between two turns of the event loop only.
-    await setImmediate();
-  }
+  let [next, done] = [0, 0];
+  const readOn = async () => {
+    for (let at = next++; at < files.length; at = next++) {
+      const file = files[at];
+      if (!file) break;
+      checkpoint(work);
+      work.progress(`reading ${file.path}`, done++ / files.length);
+      const compared = isC(file.path) ? await compare(file) : undefined;
+      changed[at] = changedFile(engine, file, readConditions, compared);
+      // The native engine's trees are given back between two turns of the event loop only.
+      await setImmediate();
+    }
+  };
+  await Promise.all(Array.from({ length: AT_A_TIME }, readOn));
   return { files: changed, changes: changed.flatMap((file) => file.changes) };
 }
+
+/** More than there are workers, so that none has to wait for the next file. */
+const AT_A_TIME = 8;
 
 /** What a patch changes in one file. */
 export function readChangedFile(
@@ -44,15 +62,13 @@ export function readChangedFile(
   file: FileChange,
   readConditions: ReadConditions,
 ): ChangedFile {
-  const { path } = file;
-  const existence = { existedBefore: file.before !== undefined, existsAfter: file.after !== undefined };
-  if (!isC(path)) {
-    const nothing = { changes: [], hunks: [], unread: [], isCosmetic: false };
-    return { path, kind: kindOfFile(path), ...existence, ...nothing };
-  }
-  const open = (bytes: Buffer | undefined) =>
-    bytes && openSource(engine, path, decodeSource(bytes), readConditions);
-  const [before, after] = [open(file.before), open(file.after)];
+  const compared = isC(file.path) ? compareFile(engine, file, readConditions) : undefined;
+  return changedFile(engine, file, readConditions, compared);
+}
+
+/** Compares the two states of a C file, item by item. */
+export function compareFile(engine: Engine, file: FileChange, readConditions: ReadConditions): Comparison {
+  const [before, after] = openSides(engine, file, readConditions);
   const hunks = hunksBetween(before?.lines.lines ?? [], after?.lines.lines ?? []);
   const old = before && engine.parse(before.text);
   let now: SyntaxTree | undefined;
@@ -62,13 +78,52 @@ export function readChangedFile(
     const grows = old && before && after && hunks.length <= MOST_MOVES;
     if (grows) moveTree(old, before.lines, after.lines, hunks);
     now = after && engine.parse(after.text, grows ? old : undefined);
-    return changedFile(path, before, after, hunks, compareItems(before, held, after, now, hunks));
+    return { ...compareItems(before, held, after, now, hunks), hunks };
   } finally {
     old?.free();
     now?.free();
-    before?.release();
-    after?.release();
   }
+}
+
+function openSides(
+  engine: Engine,
+  { path, before, after }: FileChange,
+  readConditions: ReadConditions,
+): [LazySourceFile | undefined, LazySourceFile | undefined] {
+  const open = (bytes: Uint8Array | undefined) =>
+    bytes && openSource(engine, path, decodeSource(bytes), readConditions);
+  return [open(before), open(after)];
+}
+
+function changedFile(
+  engine: Engine,
+  file: FileChange,
+  readConditions: ReadConditions,
+  compared: Comparison | undefined,
+): ChangedFile {
+  const existence = { existedBefore: file.before !== undefined, existsAfter: file.after !== undefined };
+  if (!compared) {
+    const nothing = { changes: [], hunks: [], unread: [], isCosmetic: false };
+    return { path: file.path, kind: kindOfFile(file.path), ...existence, ...nothing };
+  }
+  return { ...sides(file.path, openSides(engine, file, readConditions), compared), ...existence };
+}
+
+function sides(
+  path: string,
+  [before, after]: readonly [LazySourceFile | undefined, LazySourceFile | undefined],
+  compared: Comparison,
+): ChangedFile {
+  return {
+    path,
+    kind: kindOfFile(path),
+    ...(before && { before }),
+    ...(after && { after }),
+    existedBefore: before !== undefined,
+    existsAfter: after !== undefined,
+    ...compared,
+    isCosmetic: compared.changes.length === 0 && before !== undefined && after !== undefined,
+  };
 }
 
 const MOST_MOVES = 16;
@@ -106,7 +161,7 @@ export class EditedFile {
     const after = openSource(this.#engine, this.#path, text, this.#readConditions);
     const hunks = hunksBetween(this.#before?.lines.lines ?? [], after.lines.lines);
     const compared = compareItems(this.#before, this.#held, after, this.#tree, hunks);
-    return changedFile(this.#path, this.#before, after, hunks, compared);
+    return sides(this.#path, [this.#before, after], { ...compared, hunks });
   }
 
   close(): void {
@@ -128,26 +183,6 @@ function openSource(
   readConditions: ReadConditions,
 ): LazySourceFile {
   return new LazySourceFile(engine, path, text, readConditions(path, text));
-}
-
-function changedFile(
-  path: string,
-  before: LazySourceFile | undefined,
-  after: LazySourceFile | undefined,
-  hunks: readonly Hunk[],
-  compared: Pick<ChangedFile, "changes" | "unread">,
-): ChangedFile {
-  return {
-    path,
-    kind: kindOfFile(path),
-    ...(before && { before }),
-    ...(after && { after }),
-    existedBefore: before !== undefined,
-    existsAfter: after !== undefined,
-    ...compared,
-    hunks,
-    isCosmetic: compared.changes.length === 0 && before !== undefined && after !== undefined,
-  };
 }
 
 /** Moves the places of the tree of the text before to where they are in the text after. */

@@ -11,6 +11,7 @@ import { gatherFacts } from "../tree/gather-facts.js";
 import type { SourceTree } from "../tree/source-tree.js";
 import type { TreeFacts } from "../tree/tree-facts.js";
 import type { Finding } from "./finding.js";
+import { sourceWorkers } from "./source-workers.js";
 
 /**
  * Asks the source witness: reads what the files change by meaning, looks up what the tree says of it, and puts every rule to
@@ -25,18 +26,23 @@ export async function checkFiles(
   tree: SourceTree,
   files: readonly FileChange[],
 ): Promise<Finding[]> {
-  const changes = await readChangeSet(work, engine, files, readConditionsOf(tree));
-  work.progress("looking up what it touches");
-  const facts = await gatherFacts(work, tree, changes, engine);
-  const findings: Finding[] = [];
-  for (const [at, file] of changes.files.entries()) {
-    checkpoint(work);
-    work.progress(`judging ${file.path}`, at / changes.files.length);
-    findings.push(...askRules(file, changes, facts));
-    for (const side of [file.before, file.after]) side?.release();
-    await setImmediate();
+  const workers = sourceWorkers(tree, files);
+  try {
+    const changes = await readChangeSet(work, engine, files, readConditionsOf(tree), workers?.compare);
+    work.progress("looking up what it touches");
+    const facts = await gatherFacts(work, tree, changes, engine, workers?.findUses);
+    const findings: Finding[] = [];
+    for (const [at, file] of changes.files.entries()) {
+      checkpoint(work);
+      work.progress(`judging ${file.path}`, at / changes.files.length);
+      findings.push(...askRules(file, changes, facts));
+      for (const side of [file.before, file.after]) side?.release();
+      await setImmediate();
+    }
+    return findings;
+  } finally {
+    await workers?.close();
   }
-  return findings;
 }
 
 /** Puts every rule to one file of a change. */

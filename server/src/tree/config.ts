@@ -1,5 +1,7 @@
 /** Values of a `.config`: what follows `=`, quotes removed; options that are off are absent. */
 export interface KernelConfig {
+  /** What it was read from. */
+  readonly text: string;
   /** @param option with its prefix: `CONFIG_SMP` */
   value(option: string): string | undefined;
 }
@@ -9,5 +11,5 @@ export function parseConfig(text: string): KernelConfig {
   const values = new Map<string, string>();
   for (const [, option = "", value = ""] of text.matchAll(/^(CONFIG_\w+)=(.*)$/gm))
     values.set(option, value.replace(/^"(.*)"$/, "$1"));
-  return { value: (option) => values.get(option) };
+  return { text, value: (option) => values.get(option) };
 }

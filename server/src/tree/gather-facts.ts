@@ -16,6 +16,12 @@ import type { HeaderReach, TreeFacts, UnitBuild, Use, Uses } from "./tree-facts.
 import { type FileUse, usesInFile } from "./uses-in-file.js";
 import { type Words, wordsOf } from "./words-of.js";
 
+/** Finds the uses of names in a file's text; by whomever, wherever. */
+export type FindUses = (
+  text: string,
+  names: ReadonlySet<string>,
+) => ReadonlyMap<string, readonly FileUse[]> | Promise<ReadonlyMap<string, readonly FileUse[]>>;
+
 /** Files that are parsed for one name, and for all. */
 const FILES_OF_A_WORD = 60;
 const FILES_IN_ALL = 1500;
@@ -33,13 +39,14 @@ export async function gatherFacts(
   tree: SourceTree,
   changes: ChangeSet,
   engine: Engine,
+  findUses: FindUses = (text, names) => usesInFile(engine, text, names),
 ): Promise<TreeFacts> {
   const inclusions = once(() => readInclusions(work, tree));
   const textBuild = unitBuilds(tree);
   const includedBuilds = await buildsByInclusion(work, tree, changes, textBuild, inclusions);
   const build = (path: string) => includedBuilds.get(path) ?? textBuild(path);
   const reaches = await reachesOf(work, tree, changes, build, inclusions);
-  const uses = await usesOf(work, tree, changes, engine);
+  const uses = await usesOf(work, tree, changes, findUses);
   return {
     tree,
     build,
@@ -113,12 +120,12 @@ async function usesOf(
   work: Work,
   tree: SourceTree,
   changes: ChangeSet,
-  engine: Engine,
+  findUses: FindUses,
 ): Promise<Map<string, Uses>> {
   const words = wordsOf(changes);
   work.progress("searching the kernel tree");
-  const pristine = await usesInTree(work, tree, changes, engine, words.tree);
-  const patched = await usesInPatch(work, changes, engine, words);
+  const pristine = await usesInTree(work, tree, changes, findUses, words.tree);
+  const patched = await usesInPatch(work, changes, findUses, words);
   const changed = new Set(changes.files.map(({ path }) => path));
   const uses = new Map<string, Uses>();
   for (const name of [...words.tree, ...words.local.keys()]) {
@@ -149,7 +156,7 @@ async function usesInTree(
   work: Work,
   tree: SourceTree,
   changes: ChangeSet,
-  engine: Engine,
+  findUses: FindUses,
   names: ReadonlySet<string>,
 ): Promise<Map<string, Uses>> {
   const kept = keptAnswers<KeptUses>(work, tree, "uses-1");
@@ -163,7 +170,7 @@ async function usesInTree(
   }
   const occurrences = [...(await findWords(work, tree, wanted))];
   const plan = planOf(occurrences);
-  const read = await readFiles(work, tree, engine, plan.files, changed);
+  const read = await readFiles(work, tree, findUses, plan.files, changed);
   for (const [name, found] of occurrences) {
     const answer = usesOfOccurrences(name, found, read);
     uses.set(name, answer);
@@ -206,37 +213,51 @@ type ReadFiles = ReadonlyMap<string, ReadonlyMap<string, readonly FileUse[]>>;
 async function readFiles(
   work: Work,
   tree: SourceTree,
-  engine: Engine,
+  findUses: FindUses,
   files: Plan["files"],
   skipped: ReadonlySet<string>,
 ): Promise<ReadFiles> {
   const read = new Map<string, ReadonlyMap<string, readonly FileUse[]>>();
-  let [done, since] = [0, performance.now()];
-  for (const [file, names] of files) {
-    checkpoint(work);
+  let done = 0;
+  await severalAtATime(work, files, async ([file, names]) => {
     work.progress(`reading ${file}`, done++ / files.size);
-    if (skipped.has(file)) continue;
-    const uses = await readUses(tree, engine, file, names);
+    if (skipped.has(file)) return;
+    const uses = await readUses(tree, findUses, file, names);
     if (uses) read.set(file, uses);
-    // Long enough for a signal to arrive.
-    if (performance.now() - since > 50) {
-      await setImmediate();
-      since = performance.now();
-    }
-  }
+  });
   return read;
+}
+
+/** More than there are processors, so that none has to wait. */
+const AT_A_TIME = 8;
+
+/** Does something with every item, several at a time, with a chance for signals in between. */
+async function severalAtATime<Item>(
+  work: Pick<Work, "signal">,
+  items: Iterable<Item>,
+  act: (item: Item) => Promise<void>,
+): Promise<void> {
+  const left = items[Symbol.iterator]();
+  const goOn = async () => {
+    for (let next = left.next(); !next.done; next = left.next()) {
+      checkpoint(work);
+      await act(next.value);
+      await setImmediate();
+    }
+  };
+  await Promise.all(Array.from({ length: AT_A_TIME }, goOn));
 }
 
 async function readUses(
   tree: SourceTree,
-  engine: Engine,
+  findUses: FindUses,
   file: string,
   names: ReadonlySet<string>,
-): Promise<Map<string, FileUse[]> | undefined> {
+): Promise<Map<string, readonly FileUse[]> | undefined> {
   try {
     const path = join(tree.root, file);
     if ((await stat(path)).size > LONGEST_FILE) return undefined;
-    const uses = usesInFile(engine, decodeSource(await readFile(path)), names);
+    const uses = await findUses(decodeSource(await readFile(path)), names);
     return new Map([...names].map((name) => [name, uses.get(name) ?? []]));
   } catch {
     // One file's failure is no reason to answer nothing: its uses are told as unread.
@@ -267,23 +288,20 @@ function usesOfOccurrences(name: string, { count, places }: Occurrences, read: R
 async function usesInPatch(
   work: Pick<Work, "signal">,
   changes: ChangeSet,
-  engine: Engine,
+  findUses: FindUses,
   words: Words,
 ): Promise<Map<string, Use[]>> {
   const uses = new Map<string, Use[]>();
-  for (const { path, after } of changes.files) {
-    if (!after) continue;
-    checkpoint(work);
-    await setImmediate();
-    const names = {
-      has: (name: string) => words.tree.has(name) || words.local.get(name)?.has(path) === true,
-    };
-    for (const [name, found] of usesInFile(engine, after.text, names)) {
+  await severalAtATime(work, changes.files, async ({ path, after }) => {
+    if (!after) return;
+    const isWanted = (name: string) => words.tree.has(name) || words.local.get(name)?.has(path) === true;
+    const names = new Set([...after.text.matchAll(/[A-Za-z_]\w*/g)].map(([name]) => name).filter(isWanted));
+    for (const [name, found] of await findUses(after.text, names)) {
       const all = uses.get(name) ?? [];
       for (const use of found) all.push({ file: path, ...use, inPatch: true });
       uses.set(name, all);
     }
-  }
+  });
   return uses;
 }
 

@@ -1,0 +1,52 @@
+// A thread of source-workers.ts: parses what it is handed, and answers with plain values.
+import { setImmediate } from "node:timers/promises";
+import { parentPort, workerData } from "node:worker_threads";
+import type { FileChange } from "@kernel-hotpatch/kernel/build/patch-files";
+import { compareFile } from "../change/read-change-set.js";
+import { loadEngine } from "../syntax/engine.js";
+import { readConditionsOf } from "../tree/conditions.js";
+import { parseConfig } from "../tree/config.js";
+import type { SourceTree } from "../tree/source-tree.js";
+import { usesInFile } from "../tree/uses-in-file.js";
+
+/** What a thread has to know of the tree: a `SourceTree` that can be handed over. */
+export interface Seed {
+  readonly tree: Omit<SourceTree, "config">;
+  /** Text of the configuration. */
+  readonly config: string | undefined;
+}
+
+export type Job =
+  | { readonly kind: "compare"; readonly file: FileChange }
+  | { readonly kind: "uses"; readonly text: string; readonly names: ReadonlySet<string> };
+
+export interface Answer {
+  readonly id: number;
+  readonly value?: unknown;
+  readonly error?: unknown;
+}
+
+const { tree, config }: Seed = workerData;
+const engine = await loadEngine();
+const readConditions = readConditionsOf({
+  ...tree,
+  ...(config !== undefined && { config: parseConfig(config) }),
+});
+
+parentPort?.on("message", async ({ id, job }: { id: number; job: Job }) => {
+  parentPort?.postMessage(answer(id, job));
+  // Trees are given back between two turns of the event loop only.
+  await setImmediate();
+});
+
+function answer(id: number, job: Job): Answer {
+  try {
+    const value =
+      job.kind === "compare"
+        ? compareFile(engine, job.file, readConditions)
+        : usesInFile(engine, job.text, job.names);
+    return { id, value };
+  } catch (error) {
+    return { id, error };
+  }
+}
