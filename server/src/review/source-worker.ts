@@ -20,6 +20,11 @@ export type Job =
   | { readonly kind: "compare"; readonly file: FileChange }
   | { readonly kind: "uses"; readonly text: string; readonly names: ReadonlySet<string> };
 
+export interface Asked {
+  readonly id: number;
+  readonly job: Job;
+}
+
 export interface Answer {
   readonly id: number;
   readonly value?: unknown;
@@ -33,13 +38,24 @@ const readConditions = readConditionsOf({
   ...(config !== undefined && { config: parseConfig(config) }),
 });
 
-parentPort?.on("message", async ({ id, job }: { id: number; job: Job }) => {
-  parentPort?.postMessage(answer(id, job));
-  // Trees are given back between two turns of the event loop only.
-  await setImmediate();
+const asked: Asked[] = [];
+let isWorking = false;
+parentPort?.on("message", (one: Asked) => {
+  asked.push(one);
+  if (!isWorking) void workOn();
 });
 
-function answer(id: number, job: Job): Answer {
+async function workOn(): Promise<void> {
+  isWorking = true;
+  for (let next = asked.shift(); next; next = asked.shift()) {
+    // Trees are given back between two turns of the event loop only, and messages that wait make no turn.
+    await setImmediate();
+    parentPort?.postMessage(answer(next));
+  }
+  isWorking = false;
+}
+
+function answer({ id, job }: Asked): Answer {
   try {
     const value =
       job.kind === "compare"

@@ -4,7 +4,7 @@ import type { FileChange } from "@kernel-hotpatch/kernel/build/patch-files";
 import { type Compare, isC } from "../change/read-change-set.js";
 import type { FindUses } from "../tree/gather-facts.js";
 import type { SourceTree } from "../tree/source-tree.js";
-import type { Answer, Job, Seed } from "./source-worker.js";
+import type { Answer, Asked, Job, Seed } from "./source-worker.js";
 
 /** Threads that parse, one for each processor: a patch of hundreds of files is read by all of them. */
 export interface SourceWorkers {
@@ -66,7 +66,7 @@ function openThread(seed: Seed) {
       new Promise<unknown>((resolve, reject) => {
         const id = count++;
         waiting.set(id, { resolve, reject });
-        worker.postMessage({ id, job });
+        worker.postMessage({ id, job } satisfies Asked);
       }),
     close: () => worker.terminate(),
   };
