@@ -1,3 +1,4 @@
+import { dirname } from "node:path";
 import { bodyOf, lastName, placeOfCall } from "../../change/body-calls.js";
 import type { ChangeSet } from "../../change/change-set.js";
 import { type ChangedBody, callsAfter, changedBodies } from "../../change/changed-bodies.js";
@@ -30,7 +31,7 @@ export const initialiseElsewhere: SourceRule = {
         const user = newUsers(changes)
           .get(member)
           ?.find((body) => body !== setter && reliesOn(body, setter, member));
-        if (!user || isSetUpBefore(changes, member, how)) continue;
+        if (!user || isSetUpBefore(textsNear(changes, [setter, user]), member, how)) continue;
         told.add(member);
         const at = firstUse(user, member);
         yield {
@@ -84,28 +85,24 @@ function setups(source: SourceFile, item: FunctionItem): Setup[] {
   return found;
 }
 
-/** Whether the old code of the files that the patch changes sets the member up anywhere. */
-function isSetUpBefore(changes: ChangeSet, member: string, how: string): boolean {
+/** Whether old code sets the member up anywhere. */
+function isSetUpBefore(texts: readonly string[], member: string, how: string): boolean {
   const pattern =
     how === "="
       ? new RegExp(
           `(?:->|\\.)\\s*${member}\\s*(?:[-+*/%&|^]|<<|>>)?=[^=]|(?:\\+\\+|--)[\\w>.\\-]*(?:->|\\.)${member}\\b|(?:->|\\.)${member}\\s*(?:\\+\\+|--)|&[\\w>.()\\-]*(?:->|\\.)${member}\\b`,
         )
       : new RegExp(`\\b\\w*(?:init|INIT|setup|set)\\w*\\s*\\([^;]*(?:->|\\.)${member}\\b`);
-  return filesNaming(changes)(member).some((text) => pattern.test(text));
+  return texts.some((text) => text.includes(member) && pattern.test(text));
 }
 
-/** Texts before the patch that hold a name, found once for each name. */
-const filesNaming = oncePer((changes: ChangeSet): ((name: string) => readonly string[]) => {
-  const known = new Map<string, readonly string[]>();
-  return (name) => {
-    const found =
-      known.get(name) ??
-      changes.files.flatMap(({ before }) => (before?.text.includes(name) ? [before.text] : []));
-    known.set(name, found);
-    return found;
-  };
-});
+/** Old texts of the patch's files that lie in the folders of these. */
+function textsNear(changes: ChangeSet, bodies: readonly ChangedBody[]): string[] {
+  const folders = new Set(bodies.map(({ file }) => dirname(file.path)));
+  return changes.files.flatMap(({ path, before }) =>
+    before && folders.has(dirname(path)) ? [before.text] : [],
+  );
+}
 
 /** Functions whose new code names something that their old code does not name, by that name. */
 const newUsers = oncePer((changes: ChangeSet): ReadonlyMap<string, readonly ChangedBody[]> => {
