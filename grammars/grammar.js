@@ -87,6 +87,7 @@ export default grammar(C, {
     [$.comma_expression, $._initializer_item],
     [$.comma_expression, $.initializer_pair],
     [$.compound_statement, $.initializer_list],
+    [$._field_declarator, $.bitfield_macro],
   ],
 
   rules: {
@@ -359,7 +360,21 @@ export default grammar(C, {
             optional(seq($.bitfield_clause, repeat($._behind))),
           ),
           $.bitfield_clause,
+          field("declarator", $.bitfield_macro),
         ),
+      ),
+    // u8 X(X(a:6, b:1), c:1); the macro puts bit-fields in the order of the machine
+    bitfield_macro: ($) =>
+      seq(
+        field("name", $._field_identifier),
+        "(",
+        commaSep1(
+          choice(
+            field("declarator", $.bitfield_macro),
+            seq(field("declarator", $._field_identifier), $.bitfield_clause),
+          ),
+        ),
+        ")",
       ),
 
     parameter_declaration: ($) =>
@@ -976,8 +991,9 @@ export default grammar(C, {
         alias($.macro_call, $.call_expression),
         alias($.asm_macros, $.concatenated_string),
       ),
-    // ENTER(1) STORE(%0, x) LEAVE(2)
-    asm_macros: ($) => seq($._string_pieces, alias($.macro_call, $.call_expression)),
+    // ENTER(1) STORE(%0, x) LEAVE(2), TENFOLD TENFOLD
+    asm_macros: ($) =>
+      seq($._string_pieces, choice(alias($.macro_call, $.call_expression), $.identifier)),
     macro_call: ($) => seq(field("function", $.identifier), field("arguments", $.argument_list)),
     gnu_asm_output_operand: ($) => asmOperand($),
     gnu_asm_input_operand: ($) => asmOperand($),
