@@ -56,6 +56,8 @@ export default grammar(C, {
     $._annotation_call_behind,
     $._annotation_tag,
     $._annotation_call_tag,
+    // … and after a label.
+    $._annotation_label,
     // Names of macros that are more than an expression.
     $._macro_statement_name,
     $._macro_body_name,
@@ -199,6 +201,7 @@ export default grammar(C, {
           field("arguments", $.argument_list),
         ),
       ),
+    _annotation_of_label: ($) => field("name", alias($._annotation_label, $.identifier)),
     _annotation_of_tag: ($) =>
       choice(
         field("name", alias($._annotation_tag, $.identifier)),
@@ -569,12 +572,13 @@ export default grammar(C, {
 
     // ---------------------------------------------------------------- Statements
 
-    // A label may end its block.
+    // A label may end its block, and be annotated: `out: __maybe_unused`
     labeled_statement: ($) =>
       prec.right(
         seq(
           field("label", $._statement_identifier),
           ":",
+          optional(alias($._annotation_of_label, $.annotation)),
           optional(choice($.declaration, $.statement, seq($.attribute_specifier, ";"))),
         ),
       ),

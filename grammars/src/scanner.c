@@ -20,6 +20,7 @@ enum TokenType {
   ANNOTATION_AFTER, ANNOTATION_CALL_AFTER,
   ANNOTATION_BEHIND, ANNOTATION_CALL_BEHIND,
   ANNOTATION_TAG, ANNOTATION_CALL_TAG,
+  ANNOTATION_LABEL,
   MACRO_STATEMENT, MACRO_BODY, MACRO_WORD, MACRO_WORD_BODY,
   MACRO_FUNCTION, MACRO_DECLARATION, MACRO_BARE, MACRO_FIELD, MACRO_GROUP, MACRO_ELEMENT,
   TYPE_WORD, TYPE_MACRO,
@@ -906,6 +907,7 @@ static bool scan_name(TSLexer *lexer, const bool *valid, bool newline_before, un
   int32_t c = gap.next;
 
   if (c != '(') {
+    if (valid[ANNOTATION_LABEL] && known) return accept(lexer, ANNOTATION_LABEL);
     if (valid[ANNOTATION_TAG]) return known && (is_word_start(c) || c == '{') && accept(lexer, ANNOTATION_TAG);
 
     // Words that lead to a string are pieces of it.
