@@ -1132,6 +1132,11 @@ static bool scan_name(TSLexer *lexer, const bool *valid, bool newline_before, un
   }
   if (valid[ANNOTATION_CALL_AFTER]) {
     if (known_call && (word || c == '*' || c == ';' || c == '=' || c == ',' || c == ')')) return accept(lexer, ANNOTATION_CALL_AFTER);
+    // int __printf(1, 0) (*print)(const char *format, va_list args)
+    if (known_call && c == '(') {
+      next(lexer);
+      return skip_gap(lexer).next == '*' && accept(lexer, ANNOTATION_CALL_AFTER);
+    }
     bool takes_type = (p.first_class & (C_TYPE | C_QUALIFIER)) || p.empty;
     if ((c == '*' || (word && !annotation_follows && !(f.class & C_RESERVED))) && !takes_type)
       return accept(lexer, ANNOTATION_CALL_AFTER);
