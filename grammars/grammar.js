@@ -996,8 +996,7 @@ export default grammar(C, {
         alias($.asm_macros, $.concatenated_string),
       ),
     // ENTER(1) STORE(%0, x) LEAVE(2), TENFOLD TENFOLD
-    asm_macros: ($) =>
-      seq($._string_pieces, choice(alias($.macro_call, $.call_expression), $.identifier)),
+    asm_macros: ($) => seq($._string_pieces, choice(alias($.macro_call, $.call_expression), $.identifier)),
     macro_call: ($) => seq(field("function", $.identifier), field("arguments", $.argument_list)),
     gnu_asm_output_operand: ($) => asmOperand($),
     gnu_asm_input_operand: ($) => asmOperand($),

@@ -1,7 +1,8 @@
-// `npm run bench -- grammar [--tree DIR] [--objects DIR] [--whole] [--read]`: what the grammar of kernel C reads, beside plain
-// tree-sitter-c in the same run. Without --tree the source of debian/latest-amd64 is used. With --objects, a build
-// folder with compiled objects of that tree, the trees are held against what the compiler says. Bars of time are judged
-// by the processor's time, which other work on the machine does not stretch; the clock's is told beside it.
+// `npm run bench -- grammar [--tree DIR] [--whole] [--objects DIR] [--read] [--offenders]`: what the grammar of kernel C
+// reads, beside plain tree-sitter-c in the same run. Without --tree the source of debian/latest-amd64 is used, with
+// --whole all of it. With --objects, a build folder with compiled objects of that tree, the trees are held against what
+// the compiler says. --read leaves out the times of edits and hostile input. Bars of time are judged by the processor's
+// time, which other work on the machine does not stretch; the clock's is told beside it.
 import { stat } from "node:fs/promises";
 import { join } from "node:path";
 import { fileURLToPath } from "node:url";
