@@ -56,6 +56,8 @@ export default grammar(C, {
     $._annotation_call_behind,
     $._annotation_tag,
     $._annotation_call_tag,
+    // … and after a label.
+    $._annotation_label,
     // Names of macros that are more than an expression.
     $._macro_statement_name,
     $._macro_body_name,
@@ -87,6 +89,7 @@ export default grammar(C, {
     [$.comma_expression, $._initializer_item],
     [$.comma_expression, $.initializer_pair],
     [$.compound_statement, $.initializer_list],
+    [$._field_declarator, $.bitfield_macro],
   ],
 
   rules: {
@@ -198,6 +201,7 @@ export default grammar(C, {
           field("arguments", $.argument_list),
         ),
       ),
+    _annotation_of_label: ($) => field("name", alias($._annotation_label, $.identifier)),
     _annotation_of_tag: ($) =>
       choice(
         field("name", alias($._annotation_tag, $.identifier)),
@@ -359,7 +363,21 @@ export default grammar(C, {
             optional(seq($.bitfield_clause, repeat($._behind))),
           ),
           $.bitfield_clause,
+          field("declarator", $.bitfield_macro),
         ),
+      ),
+    // u8 X(X(a:6, b:1), c:1); the macro puts bit-fields in the order of the machine
+    bitfield_macro: ($) =>
+      seq(
+        field("name", $._field_identifier),
+        "(",
+        commaSep1(
+          choice(
+            field("declarator", $.bitfield_macro),
+            seq(field("declarator", $._field_identifier), $.bitfield_clause),
+          ),
+        ),
+        ")",
       ),
 
     parameter_declaration: ($) =>
@@ -554,12 +572,13 @@ export default grammar(C, {
 
     // ---------------------------------------------------------------- Statements
 
-    // A label may end its block.
+    // A label may end its block, and be annotated: `out: __maybe_unused`
     labeled_statement: ($) =>
       prec.right(
         seq(
           field("label", $._statement_identifier),
           ":",
+          optional(alias($._annotation_of_label, $.annotation)),
           optional(choice($.declaration, $.statement, seq($.attribute_specifier, ";"))),
         ),
       ),
@@ -976,8 +995,8 @@ export default grammar(C, {
         alias($.macro_call, $.call_expression),
         alias($.asm_macros, $.concatenated_string),
       ),
-    // ENTER(1) STORE(%0, x) LEAVE(2)
-    asm_macros: ($) => seq($._string_pieces, alias($.macro_call, $.call_expression)),
+    // ENTER(1) STORE(%0, x) LEAVE(2), TENFOLD TENFOLD
+    asm_macros: ($) => seq($._string_pieces, choice(alias($.macro_call, $.call_expression), $.identifier)),
     macro_call: ($) => seq(field("function", $.identifier), field("arguments", $.argument_list)),
     gnu_asm_output_operand: ($) => asmOperand($),
     gnu_asm_input_operand: ($) => asmOperand($),

@@ -20,6 +20,7 @@ enum TokenType {
   ANNOTATION_AFTER, ANNOTATION_CALL_AFTER,
   ANNOTATION_BEHIND, ANNOTATION_CALL_BEHIND,
   ANNOTATION_TAG, ANNOTATION_CALL_TAG,
+  ANNOTATION_LABEL,
   MACRO_STATEMENT, MACRO_BODY, MACRO_WORD, MACRO_WORD_BODY,
   MACRO_FUNCTION, MACRO_DECLARATION, MACRO_BARE, MACRO_FIELD, MACRO_GROUP, MACRO_ELEMENT,
   TYPE_WORD, TYPE_MACRO,
@@ -395,6 +396,7 @@ typedef struct {
   bool code;       // the first branch holds more than directives
   bool first_whole;
   bool prose;      // a number with a word behind it, or many words in a row: no C, but English
+  bool calls;      // f(x) and on the next line g(y) within parentheses: no C, but with macros of half an operator
 } Branches;
 
 enum Last { L_NONE, L_SEMICOLON, L_BRACE, L_COLON, L_PAREN, L_COMMA, L_WORD, L_ELSE, L_OTHER };
@@ -402,7 +404,7 @@ enum Last { L_NONE, L_SEMICOLON, L_BRACE, L_COLON, L_PAREN, L_COMMA, L_WORD, L_E
 // Reads the conditional whose condition has just been passed and judges its branches. `list`: the items are
 // elements of a list, else statements, declarations or members.
 static Branches judge_branches(TSLexer *lexer, bool list) {
-  Branches result = {true, false, true, false};
+  Branches result = {true, false, true, false, false};
   bool number = false;
   unsigned run = 0, plain = 0;  // words with only blanks between them, and the plain ones from the third on
   int round = 0, square = 0, curly = 0;
@@ -410,6 +412,7 @@ static Branches judge_branches(TSLexer *lexer, bool list) {
   bool first_branch = true, start = true, item_start = true, head_control = false, line_start = true;
   bool bad = false;          // the branch at hand is not whole
   bool brace_end = false, paren_end = false;
+  bool line_first = false;   // what comes is the first of its line
   unsigned nested = 0;
   int32_t mark = 0;          // the character before this one, 0 for a word, a number or a string; '=' only where it assigns
   Word w;
@@ -465,6 +468,7 @@ static Branches judge_branches(TSLexer *lexer, bool list) {
       skip_line(lexer);
       continue;
     }
+    line_first |= line_start;
     line_start = false;
     if (c == '/') {
       if (skip_comment(lexer, NULL)) continue;
@@ -475,6 +479,8 @@ static Branches judge_branches(TSLexer *lexer, bool list) {
       continue;
     }
     if (first_branch) result.code = true;
+    bool first_of_line = line_first;
+    line_first = false;
     if (c == '"' || c == '\'' || is_word_part(c)) mark = 0;
     if (c == '"' || c == '\'') {
       skip_quoted(lexer);
@@ -489,6 +495,7 @@ static Branches judge_branches(TSLexer *lexer, bool list) {
     }
     if (is_word_start(c)) {
       read_word(lexer, &w);
+      if (first_branch && first_of_line && last == L_PAREN && round > 0 && lexer->lookahead == '(') result.calls = true;
       if (number && first_branch && w.text[0] >= 'a') result.prose = true;
       number = false;
       if (first_branch && ++run >= 3 && w.text[0] >= 'a' && classify(&w) == C_NONE && ++plain >= 3) result.prose = true;
@@ -576,10 +583,10 @@ static bool scan_if(Scanner *s, TSLexer *lexer, const bool *valid, enum Directiv
 
   bool items = valid[PP_IF], list = valid[PP_IF_LIST];
   bool other = is_other_language(&name), cplusplus = strcmp(name.text, "__cplusplus") == 0;
-  Branches branches = {false, true, false, false};
+  Branches branches = {false, true, false, false, false};
   if (items || list) branches = judge_branches(lexer, list && !items);
   if (items && list && !branches.whole) list = false;
-  bool skip_first = ((zero || branches.prose) && !branches.first_whole) || (cplusplus && !negated && !branches.whole)
+  bool skip_first = ((zero || branches.prose) && !branches.first_whole) || (zero && branches.calls) || (cplusplus && !negated && !branches.whole)
     || (other && !negated && branches.code);
   if (skip_first) {
     push(s, SKIP);
@@ -675,8 +682,47 @@ static bool scan_directive(Scanner *s, TSLexer *lexer, const bool *valid) {
   }
 }
 
-// Lines of the assembler in a header, kept as text: a macro from `.macro name` to `.endm`; and where only an item may
-// stand, which no '.' begins, `.set NAME,1`.
+// The rest of the line is kept as text; the line's end is not part of it.
+static bool skip_text_line(TSLexer *lexer) {
+  while (!lexer->eof(lexer) && lexer->lookahead != '\n') next(lexer);
+  lexer->mark_end(lexer);
+  lexer->result_symbol = PP_SKIPPED;
+  return true;
+}
+
+// Lines of the assembler in a header, kept as text. Where only an item may stand, these are ones that no C begins with:
+// `.set NAME,1`, and the comments `| …` of m68k and `;! …` of PA-RISC.
+static bool scan_assembler_comment(TSLexer *lexer) {
+  if (lexer->lookahead == ';') {
+    next(lexer);
+    if (lexer->lookahead != '!') return false;
+  }
+  return skip_text_line(lexer);
+}
+
+// `name: .reg %r2`; the ':' is under the head.
+static bool scan_assembler_label(TSLexer *lexer) {
+  next(lexer);
+  while (is_blank(lexer->lookahead)) next(lexer);
+  if (lexer->lookahead != '.') return false;
+  next(lexer);
+  return is_word_start(lexer->lookahead) && skip_text_line(lexer);
+}
+
+// `ld r14,0(r3)`, and all indented lines behind it; the ',' is under the head. No declarator of C begins with a digit.
+static bool scan_instructions(TSLexer *lexer) {
+  next(lexer);
+  while (is_blank(lexer->lookahead)) next(lexer);
+  if (!is_digit(lexer->lookahead) && lexer->lookahead != '-') return false;
+  do {
+    skip_text_line(lexer);
+    if (!lexer->eof(lexer)) next(lexer);
+  } while (is_blank(lexer->lookahead));
+  return true;
+}
+
+// A macro of the assembler from `.macro name` to `.endm`, or the end of the file; and other directives of it where an
+// item may stand.
 static bool scan_assembler(TSLexer *lexer, bool item) {
   Word w;
   next(lexer);
@@ -684,13 +730,7 @@ static bool scan_assembler(TSLexer *lexer, bool item) {
   if (w.length == 0 || !is_blank(lexer->lookahead)) return false;
   while (is_blank(lexer->lookahead)) next(lexer);
   if (!is_word_start(lexer->lookahead)) return false;
-  if (strcmp(w.text, "macro") != 0) {
-    if (!item) return false;
-    while (!lexer->eof(lexer) && lexer->lookahead != '\n') next(lexer);
-    lexer->mark_end(lexer);
-    lexer->result_symbol = PP_SKIPPED;
-    return true;
-  }
+  if (strcmp(w.text, "macro") != 0) return item && skip_text_line(lexer);
   for (bool line_start = false; !lexer->eof(lexer);) {
     int32_t c = lexer->lookahead;
     next(lexer);
@@ -704,7 +744,9 @@ static bool scan_assembler(TSLexer *lexer, bool item) {
       }
     } else if (!is_blank(c)) line_start = false;
   }
-  return false;
+  lexer->mark_end(lexer);
+  lexer->result_symbol = PP_SKIPPED;
+  return true;
 }
 
 // The rest of a directive's line up to a comment: `preproc_arg`.
@@ -760,15 +802,17 @@ static Follower read_follower(TSLexer *lexer) {
 }
 
 // `a b(x) c "…"`: the words from here on are pieces of a string. The head is on the first character after a word.
-// Calls in a row that lead to a ':' are the template of an asm statement. `first` is the first word that was read, for
-// there is no way back to it; its word is empty if there was none.
+// Calls in a row that lead to a ':' are the template of an asm statement, and so are names in capitals. `first` is the
+// first word that was read, for there is no way back to it; its word is empty if there was none.
 static bool ends_in_string(TSLexer *lexer, int32_t c, Follower *first) {
   first->word.text[0] = 0;
   first->word.length = 0;
   first->class = 0;
   first->after = 0;
+  bool upper = true;
   for (unsigned i = 0; i < 16; i++) {
     if (c == '"') return true;
+    if (c == ':') return upper && i > 0;
     if (c == '(') {
       Parens p = skip_parens(lexer);
       if (!p.matched) return false;
@@ -779,6 +823,7 @@ static bool ends_in_string(TSLexer *lexer, int32_t c, Follower *first) {
     if (!is_word_start(c)) return false;
     Follower f = read_follower(lexer);
     if (i == 0) *first = f;
+    if (!is_upper(&f.word)) upper = false;
     c = f.after;
   }
   return false;
@@ -814,7 +859,7 @@ static bool brace_opens_initializer(TSLexer *lexer) {
   return skip_gap(lexer).next == '.';
 }
 
-// SECTIONS { … } of a linker script: kept as text. The '{' is under the head.
+// SECTIONS { … } of a linker script: kept as text, if need be to the end of the file. The '{' is under the head.
 static bool scan_linker_script(TSLexer *lexer) {
   unsigned depth = 0;
   for (; !lexer->eof(lexer); next(lexer)) {
@@ -825,7 +870,23 @@ static bool scan_linker_script(TSLexer *lexer) {
       return accept(lexer, PP_SKIPPED);
     }
   }
-  return false;
+  lexer->mark_end(lexer);
+  return accept(lexer, PP_SKIPPED);
+}
+
+// `class name : public base { … };` or `class name;` of C++: kept as text, to the end of the file if it has no end of
+// its own. The head is behind the name.
+static bool scan_class(TSLexer *lexer) {
+  unsigned depth = 0;
+  for (bool end = false; !end && !lexer->eof(lexer);) {
+    int32_t c = lexer->lookahead;
+    if (c == '{') depth++;
+    else if (c == '}' && depth-- == 0) break;
+    else if (c == ';' && depth == 0) end = true;
+    next(lexer);
+  }
+  lexer->mark_end(lexer);
+  return accept(lexer, PP_SKIPPED);
 }
 
 static bool scan_name(TSLexer *lexer, const bool *valid, bool newline_before, unsigned column) {
@@ -846,6 +907,7 @@ static bool scan_name(TSLexer *lexer, const bool *valid, bool newline_before, un
   int32_t c = gap.next;
 
   if (c != '(') {
+    if (valid[ANNOTATION_LABEL] && known) return accept(lexer, ANNOTATION_LABEL);
     if (valid[ANNOTATION_TAG]) return known && (is_word_start(c) || c == '{') && accept(lexer, ANNOTATION_TAG);
 
     // Words that lead to a string are pieces of it.
@@ -886,6 +948,7 @@ static bool scan_name(TSLexer *lexer, const bool *valid, bool newline_before, un
         return false;
       }
       if (statement) {
+        if (c == ':' && column == 0 && valid[PP_SKIPPED] && !in_arguments) return scan_assembler_label(lexer);
         if (c == '{' && column == 0 && valid[PP_SKIPPED] && strcmp(name.text, "SECTIONS") == 0) return scan_linker_script(lexer);
         if (c == '{' && column > 0 && valid[MACRO_WORD_BODY] && !in_arguments) return accept(lexer, MACRO_WORD_BODY);
         if ((c == '}' || c == 0) && gap.newline && (has_upper(&name) || (class & C_WORD))) return accept(lexer, MACRO_WORD);
@@ -914,6 +977,11 @@ static bool scan_name(TSLexer *lexer, const bool *valid, bool newline_before, un
     if (statement && upper && gap.directive) return accept(lexer, MACRO_WORD);
     Follower f = read_follower(lexer);
     bool type_follows = f.class & C_TYPE, name_follows = !(f.class & C_RESERVED);
+
+    if (statement && newline_before && valid[PP_SKIPPED] && !in_arguments && !gap.newline) {
+      if (column == 0 && strcmp(name.text, "class") == 0) return scan_class(lexer);
+      if (column > 0 && f.after == ',' && name_follows) return scan_instructions(lexer);
+    }
 
     if (valid[MACRO_FIELD] && valid[MACRO_WORD] && upper && is_upper(&f.word)) {
       // struct foo { COMMON_HEADER MORE_MEMBERS }
@@ -947,6 +1015,8 @@ static bool scan_name(TSLexer *lexer, const bool *valid, bool newline_before, un
     }
     Follower second;
     bool looked = valid[STRING_WORD] && name_follows && (!statement || in_arguments);
+    // TENFOLD TENFOLD : "=r" (x)
+    if (looked && !in_arguments && upper && f.after == ':' && is_upper(&f.word)) return accept(lexer, STRING_WORD);
     if (looked && ends_in_string(lexer, f.after, &second)) return accept(lexer, STRING_WORD);
     if (valid[TYPE_WORD] && !statement && name_follows) return accept(lexer, TYPE_WORD);
     // CRITFLAGS on a line, CRITBEGIN on the next, as far to the right
@@ -1062,6 +1132,11 @@ static bool scan_name(TSLexer *lexer, const bool *valid, bool newline_before, un
   }
   if (valid[ANNOTATION_CALL_AFTER]) {
     if (known_call && (word || c == '*' || c == ';' || c == '=' || c == ',' || c == ')')) return accept(lexer, ANNOTATION_CALL_AFTER);
+    // int __printf(1, 0) (*print)(const char *format, va_list args)
+    if (known_call && c == '(') {
+      next(lexer);
+      return skip_gap(lexer).next == '*' && accept(lexer, ANNOTATION_CALL_AFTER);
+    }
     bool takes_type = (p.first_class & (C_TYPE | C_QUALIFIER)) || p.empty;
     if ((c == '*' || (word && !annotation_follows && !(f.class & C_RESERVED))) && !takes_type)
       return accept(lexer, ANNOTATION_CALL_AFTER);
@@ -1235,7 +1310,9 @@ bool tree_sitter_kernel_c_external_scanner_scan(void *payload, TSLexer *lexer, c
   int32_t c = lexer->lookahead;
   // A '#' that does not begin its line is a character in a string or an operator of the preprocessor.
   if (c == '#') return (newline || (!continued && lexer->get_column(lexer) == column)) && scan_directive(s, lexer, valid);
-  if (c == '.' && newline && valid[PP_SKIPPED]) return scan_assembler(lexer, valid[PP_IF] && !valid[PP_IF_LIST] && !recovering);
+  bool item = valid[PP_SKIPPED] && valid[PP_IF] && !valid[PP_IF_LIST] && !recovering;
+  if (c == '.' && newline && valid[PP_SKIPPED]) return scan_assembler(lexer, item);
+  if (item && column == 0 && (c == '|' || c == ';') && (newline || lexer->get_column(lexer) == 0)) return scan_assembler_comment(lexer);
   if (recovering || !is_word_start(c)) return false;
   return scan_name(lexer, valid, newline, column);
 }

@@ -1,21 +1,29 @@
 import { setImmediate } from "node:timers/promises";
 import { editBetween } from "@kernel-hotpatch/server/syntax/edit";
 import type { Engine, SyntaxTree } from "@kernel-hotpatch/server/syntax/tree";
+import { startClock } from "./grammar-clock.js";
+
+/** Milliseconds of one re-parse. */
+export interface Keystroke {
+  readonly wall: number;
+  readonly processor: number;
+}
 
 /**
  * Milliseconds to parse a text again after each of `count` keystrokes, half of them typed at places spread over it and
  * half taken back.
  */
-export async function keystrokes(engine: Engine, text: string, count: number): Promise<number[]> {
-  const spent: number[] = [];
+export async function keystrokes(engine: Engine, text: string, count: number): Promise<Keystroke[]> {
+  const spent: Keystroke[] = [];
   let tree = engine.parse(text);
   const retype = (before: string, after: string): SyntaxTree => {
     const edit = editBetween(before, after);
     if (!edit) return tree;
-    const start = performance.now();
+    const stop = startClock();
     tree.edit(edit);
     const next = engine.parse(after, tree);
-    spent.push(performance.now() - start);
+    const { seconds, processor } = stop();
+    spent.push({ wall: seconds * 1000, processor: processor * 1000 });
     tree.free();
     return next;
   };

@@ -8,6 +8,7 @@ const DIALECT = new Set([
   "asm_instruction_argument",
   "asm_operand_argument",
   "assignment_argument",
+  "bitfield_macro",
   "field_group",
   "initializer_fragment",
   "label_address_expression",
@@ -47,6 +48,7 @@ export async function compareTrees(parsers: Parsers, paths: readonly string[]): 
   const result: EqualityResult = { files: 0, same: 0, dialect: 0, plainWrong: 0, other: [] };
   for (const file of paths) {
     const text = await readSource(file);
+    await parsers.rest();
     const plain = parsers.plain(text);
     if (errorsOf(plain).count > 0) continue;
     const ours = parsers.ours(text);

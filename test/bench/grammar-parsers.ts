@@ -1,3 +1,5 @@
+import { setImmediate } from "node:timers/promises";
+import { createCollection } from "@kernel-hotpatch/server/syntax/native-engine";
 import Parser from "tree-sitter";
 import plainLanguage from "tree-sitter-c";
 import { loadLanguage } from "tree-sitter-kernel-c";
@@ -6,21 +8,38 @@ import { loadLanguage } from "tree-sitter-kernel-c";
 export interface Parsers {
   readonly ours: Parse;
   readonly plain: Parse;
+  /** To be awaited between files: trees that nobody holds any more are freed between turns of the event loop only. */
+  readonly rest: () => Promise<void>;
 }
 
 export type Parse = (text: string) => Parser.Tree;
 
 /** Both grammars on the same native engine, fed the same way. */
 export function createParsers(): Parsers {
-  return { ours: parse(loadLanguage()), plain: parse(plainLanguage as unknown as Parser.Language) };
+  const collect = createCollection();
+  let parsed = 0;
+  const count = (units: number): void => {
+    parsed += units;
+  };
+  return {
+    ours: parse(loadLanguage(), count),
+    plain: parse(plainLanguage as unknown as Parser.Language, count),
+    rest: async () => {
+      collect(parsed);
+      parsed = 0;
+      await setImmediate();
+    },
+  };
 }
 
-function parse(language: Parser.Language): Parse {
+function parse(language: Parser.Language, count: (units: number) => void): Parse {
   const parser = new Parser();
   parser.setLanguage(language);
   // The whole text in one piece: a piece that ends in the midst of a look ahead is fetched again and again.
-  return (text) =>
-    parser.parse((index: number) => text.slice(index), undefined, { bufferSize: text.length + 1 });
+  return (text) => {
+    count(text.length);
+    return parser.parse((index: number) => text.slice(index), undefined, { bufferSize: text.length + 1 });
+  };
 }
 
 /** Errors of a tree: ERROR and MISSING nodes, and the bytes within ERROR nodes. */

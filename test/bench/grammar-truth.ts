@@ -1,16 +1,22 @@
 import { readSource } from "@kernel-hotpatch/server/syntax/source-text";
 import type Parser from "tree-sitter";
-import type { Parse } from "./grammar-parsers.js";
+import type { Parse, Parsers } from "./grammar-parsers.js";
 
-/** How many of the compiler's facts the tree knows, and examples of those it does not. */
+/**
+ * What the tree knows of the compiler's facts, by one rule: a fact is *written* if its name stands as a token on the line
+ * that DWARF gives for its definition, or is pasted there (an argument of a macro called on that line is a part of the
+ * name); a written one is found if the tree has the definition by that name on that line, or a macro's node there with
+ * that argument, and else missing; one that is not written there was made by a macro's body, and is no part of the share.
+ */
 export interface Share {
   /** Found as they are written. */
   exact: number;
-  /** Made by a macro: its node is at that line, and names the fact or a part of its name. */
-  macro: number;
-  /** Of the line only: a macro's node, or a declaration by another name, that does not name the fact. */
-  line: number;
+  /** Found as the argument, or as pasted of an argument, of a macro whose node is there. */
+  named: number;
+  /** Not written on that line: no part of the share. */
+  made: number;
   missing: number;
+  /** Those that are missing. */
   readonly examples: string[];
 }
 
@@ -41,11 +47,11 @@ interface ObjectFacts {
 
 /** Holds trees against compiled objects: DWARF's functions, lines and members, and the relocations' callees. */
 export async function measureTruth(
-  parse: Parse,
+  { ours, rest }: Parsers,
   tree: string,
   objects: readonly string[],
 ): Promise<TruthResult> {
-  const share = (): Share => ({ exact: 0, macro: 0, line: 0, missing: 0, examples: [] });
+  const share = (): Share => ({ exact: 0, named: 0, made: 0, missing: 0, examples: [] });
   const result: TruthResult = {
     objects: 0,
     functions: share(),
@@ -53,10 +59,11 @@ export async function measureTruth(
     members: share(),
     calls: share(),
   };
-  const outlines = new Map<string, Promise<Outline>>();
-  const outline = (file: string): Promise<Outline> => {
-    const known = outlines.get(file) ?? readSource(file).then((text) => outlineOf(parse, text));
+  const outlines = new Map<string, Outline>();
+  const outline = async (file: string): Promise<Outline> => {
+    const known = outlines.get(file) ?? outlineOf(ours, await readSource(file));
     outlines.set(file, known);
+    await rest();
     return known;
   };
   const seen = new Set<string>();
@@ -68,30 +75,25 @@ export async function measureTruth(
     for (const fact of facts.functions) {
       if (!fact.file.startsWith(`${tree}/`) || !isNew(seen, "f", fact)) continue;
       const there = await outline(fact.file);
-      count(
-        result.functions,
-        fact,
-        there.functions.has(`${fact.name} ${fact.line}`),
-        there.macroLines.get(fact.line),
-      );
-    }
-    for (const line of facts.codeLines) {
-      const fact = { name: "code", file: facts.source, line };
-      if (isNew(seen, "l", fact))
-        count(result.lines, fact, own.bodyLines.has(line) || own.macroLines.has(line), undefined);
+      count(result.functions, fact, there, there.functions, there.macroLines);
     }
     for (const fact of facts.members) {
       if (!fact.file.startsWith(`${tree}/`) || !isNew(seen, "m", fact)) continue;
       const there = await outline(fact.file);
-      count(result.members, fact, there.members.has(`${fact.name} ${fact.line}`), [
-        ...(there.macroLines.get(fact.line) ?? []),
-        ...(there.memberLines.get(fact.line) ?? []),
-      ]);
+      count(result.members, fact, there, there.members, there.memberMacroLines);
+    }
+    for (const line of facts.codeLines) {
+      const fact = { name: "code", file: facts.source, line };
+      if (!isNew(seen, "l", fact)) continue;
+      if (own.bodyLines.has(line)) result.lines.exact++;
+      else if (own.macroLines.has(line)) result.lines.named++;
+      else miss(result.lines, fact);
     }
     for (const name of facts.called) {
-      const fact = { name, file: facts.source, line: 0 };
-      if (own.written.has(name))
-        count(result.calls, fact, own.calls.has(name) || own.macroNames.has(name), undefined);
+      if (!own.written.has(name)) continue;
+      if (own.calls.has(name)) result.calls.exact++;
+      else if (own.macroNames.has(name)) result.calls.named++;
+      else miss(result.calls, { name, file: facts.source, line: 0 });
     }
   }
   return result;
@@ -104,40 +106,83 @@ function isNew(seen: Set<string>, kind: string, { name, file, line }: Place): bo
   return true;
 }
 
-/** @param macros the nodes on the fact's line that may have made it */
 function count(
   share: Share,
-  { name, file, line }: Place,
-  exact: boolean,
-  macros: readonly Parser.SyntaxNode[] | undefined,
+  fact: Place,
+  { text }: Outline,
+  found: ReadonlySet<string>,
+  macroLines: Words,
 ): void {
-  if (exact) share.exact++;
-  else if (macros?.some((node) => names(node, name))) share.macro++;
-  else {
-    const near = macros !== undefined && macros.length > 0;
-    if (near) share.line++;
-    else share.missing++;
-    share.examples.push(`${file}:${line} ${name}${near ? " (something else on its line)" : ""}`);
-  }
+  const { name, line } = fact;
+  if (found.has(`${name} ${line}`)) share.exact++;
+  else if (!isWritten(text, fact)) share.made++;
+  else if (macroLines.get(line)?.some((words) => isOf(name, words))) share.named++;
+  else miss(share, fact);
 }
 
-/** Whether a word of the node is part of the name: SYSCALL_DEFINE1(open, …) made __se_sys_open, EVAL(512) made run512. */
-function names(node: Parser.SyntaxNode, name: string): boolean {
-  return [...node.text.matchAll(/\w\w+/g)].some(([word]) => name.includes(word));
+function miss(share: Share, { name, file, line }: Place): void {
+  share.missing++;
+  share.examples.push(`${file}:${line} ${name}`);
 }
+
+/** By the text alone, not by the tree: see {@link Share}. */
+function isWritten(lines: readonly string[], { name, line }: Place): boolean {
+  const text = lines[line - 1] ?? "";
+  if (wordsOf(text).has(name)) return true;
+  // SYSCALL_DEFINE1(open, …) made __se_sys_open; the arguments may go on for lines.
+  for (const { index } of text.matchAll(/\w\s*\(/g)) {
+    const rest = [text.slice(index + 1), ...lines.slice(line, line + MACRO_LINES)].join("\n");
+    if (isOf(name, wordsOf(argumentsOf(rest)))) return true;
+  }
+  return false;
+}
+
+const MACRO_LINES = 200;
+
+/** The text from the first parenthesis to the one that closes it. */
+function argumentsOf(text: string): string {
+  let depth = 0;
+  for (let at = 0; at < text.length; at++) {
+    if (text[at] === "(") depth++;
+    else if (text[at] === ")" && --depth === 0) return text.slice(0, at);
+  }
+  return text;
+}
+
+/** Whether the name is one of the words or pasted of one: EVAL(512) made run512, PAGEFLAG(Locked, …) SetPageLocked. */
+function isOf(name: string, words: ReadonlySet<string>): boolean {
+  if (words.has(name)) return true;
+  for (const word of words) {
+    const at = word.length > 1 ? name.indexOf(word) : -1;
+    if (at < 0) continue;
+    const [before, after] = [name[at - 1] ?? "_", name[at + word.length] ?? "_"];
+    // A part of its own, not just letters within a word.
+    if ((before === "_" || /^[A-Z0-9]/.test(word)) && /[_A-Z0-9]/.test(after)) return true;
+  }
+  return false;
+}
+
+function wordsOf(text: string): Set<string> {
+  return new Set(text.match(/\w+/g));
+}
+
+/** By the line, from 1: the words of the arguments of each macro's node that covers it. */
+type Words = ReadonlyMap<number, ReadonlySet<string>[]>;
 
 /** What a tree says of a file. */
 interface Outline {
+  /** Its lines, without comments. */
+  readonly text: readonly string[];
   /** `name line-of-the-name` of every definition that is not within another's body. */
   readonly functions: ReadonlySet<string>;
   /** Lines from a definition's first to its closing brace. */
   readonly bodyLines: ReadonlySet<number>;
   readonly members: ReadonlySet<string>;
-  /** Lines on which a member is declared by any name, or a macro is called that may declare one. */
-  readonly memberLines: ReadonlyMap<number, Parser.SyntaxNode[]>;
+  /** Macros that may declare members, wherever they are called. */
+  readonly memberMacroLines: Words;
   readonly calls: ReadonlySet<string>;
   /** Lines covered by the use of a macro that defines or declares something. */
-  readonly macroLines: ReadonlyMap<number, Parser.SyntaxNode[]>;
+  readonly macroLines: Words;
   readonly macroNames: ReadonlySet<string>;
   /** Names written with a `(` behind them, outside comments, strings, directives and declarations. */
   readonly written: ReadonlySet<string>;
@@ -157,18 +202,24 @@ function outlineOf(parse: Parse, text: string): Outline {
   const functions = new Set<string>();
   const bodyLines = new Set<number>();
   const members = new Set<string>();
-  const memberLines = new Map<number, Parser.SyntaxNode[]>();
+  const memberMacroLines = new Map<number, Set<string>[]>();
   const calls = new Set<string>();
-  const macroLines = new Map<number, Parser.SyntaxNode[]>();
+  const macroLines = new Map<number, Set<string>[]>();
   const macroNames = new Set<string>();
   const written = new Set<string>();
   const blanked: [number, number][] = [];
-  const cover = (node: Parser.SyntaxNode, end = node.endPosition.row, lines = macroLines): void => {
-    for (let row = node.startPosition.row; row <= end; row++) {
-      const there = lines.get(row + 1);
-      if (there) there.push(node);
-      else lines.set(row + 1, [node]);
-    }
+  const cover = (
+    node: Parser.SyntaxNode,
+    maps: Map<number, Set<string>[]>[],
+    body?: Parser.SyntaxNode,
+  ): void => {
+    // A group of members and a macro of bit-fields have no list of arguments: all but their name.
+    const list = node.childForFieldName("arguments");
+    const words = wordsOf((list ?? node).text);
+    const name = list ? undefined : node.childForFieldName("name")?.text;
+    if (name) words.delete(name);
+    for (let row = node.startPosition.row; row <= (body?.startPosition ?? node.endPosition).row; row++)
+      for (const map of maps) map.set(row + 1, [...(map.get(row + 1) ?? []), words]);
   };
   const pending = [parse(text).rootNode];
   for (let node = pending.pop(); node; node = pending.pop()) {
@@ -177,8 +228,6 @@ function outlineOf(parse: Parse, text: string): Outline {
       const name = declaredName(node.childForFieldName("declarator"));
       if (name && !isWithinBody(node)) {
         functions.add(`${name.text} ${name.startPosition.row + 1}`);
-        // A definition by another name than the compiler's: the preprocessor renamed it.
-        cover(name);
         for (let row = node.startPosition.row; row <= node.endPosition.row; row++) bodyLines.add(row + 1);
       }
     } else if (type === "field_declaration") {
@@ -186,14 +235,17 @@ function outlineOf(parse: Parse, text: string): Outline {
         const name = declaredName(child);
         if (!name) continue;
         members.add(`${name.text} ${name.startPosition.row + 1}`);
-        cover(name, name.endPosition.row, memberLines);
       }
+    } else if (type === "bitfield_macro") {
+      for (const name of node.childrenForFieldName("declarator"))
+        if (name.type === "field_identifier") members.add(`${name.text} ${name.startPosition.row + 1}`);
+      cover(node, [memberMacroLines]);
     } else if (type === "call_expression") {
       const callee = node.childForFieldName("function");
       if (callee) {
         calls.add(callee.text);
-        // A macro whose expansion declares a struct, or a member the preprocessor renamed.
-        cover(node, node.endPosition.row, memberLines);
+        // A macro whose expansion declares a struct.
+        cover(node, [memberMacroLines]);
       }
     } else if (MACRO_NODES.has(type)) {
       const name = node.childForFieldName("name");
@@ -201,12 +253,12 @@ function outlineOf(parse: Parse, text: string): Outline {
       // A macro that is given a body defines at its head; the body is code as any other.
       const body = node.childForFieldName("body");
       if (type === "macro_function_definition" && body) {
-        cover(node, body.startPosition.row);
+        cover(node, [macroLines, memberMacroLines], body);
         for (let row = body.startPosition.row; row <= body.endPosition.row; row++) bodyLines.add(row + 1);
-      } else if (type !== "macro_statement" || !body) cover(node);
+      } else if (type !== "macro_statement" || !body) cover(node, [macroLines, memberMacroLines]);
     } else if (type === "expression_statement" && node.parent?.type !== "compound_statement") {
       // MODULE_LICENSE(…); module_init(…): calls outside functions are uses of macros.
-      cover(node);
+      cover(node, [macroLines]);
     } else if (
       type === "comment" ||
       type === "string_literal" ||
@@ -225,11 +277,32 @@ function outlineOf(parse: Parse, text: string): Outline {
     }
     pending.push(...node.namedChildren);
   }
-  let rest = text;
-  for (const [start, end] of blanked)
-    rest = `${rest.slice(0, start)}${" ".repeat(end - start)}${rest.slice(end)}`;
+  const rest = blanks(text, blanked);
   for (const [, name] of rest.matchAll(/\b([A-Za-z_]\w*)\s*\(/g)) if (name) written.add(name);
-  return { functions, bodyLines, members, memberLines, calls, macroLines, macroNames, written };
+  return {
+    text: text.replace(COMMENT_OR_QUOTED, keepQuoted).split("\n"),
+    functions,
+    bodyLines,
+    members,
+    memberMacroLines,
+    calls,
+    macroLines,
+    macroNames,
+    written,
+  };
+}
+
+const COMMENT_OR_QUOTED = /"(?:\\.|[^"\\\n])*"|'(?:\\.|[^'\\\n])*'|\/\*[\s\S]*?\*\/|\/\/.*/g;
+
+function keepQuoted(found: string): string {
+  return found.startsWith("/") ? found.replace(/[^\n]/g, " ") : found;
+}
+
+/** The text with some stretches blank. */
+function blanks(text: string, stretches: readonly [number, number][]): string {
+  const units = text.split("");
+  for (const [start, end] of stretches) units.fill(" ", start, end);
+  return units.join("");
 }
 
 function isWithinBody(node: Parser.SyntaxNode): boolean {

@@ -41,6 +41,17 @@ const HOSTILE: readonly (readonly [string, string, number])[] = [
   ["a megabyte of macros", "FOO_BAR(a, b, c)\n".repeat(60_000), 30],
 ];
 
+/** Texts of a size, which must cost in proportion to it, with the lesser of two sizes; the other is four times as much. */
+const GROWING: readonly (readonly [string, (size: number) => string, number])[] = [
+  ["macros", (size) => "FOO_BAR(a, b, c)\n".repeat(size), 5_000],
+  ["nested parentheses", (size) => `int a = ${"(".repeat(size)}1${")".repeat(size)};\n`, 10_000],
+  ["unclosed parentheses of macros", (size) => `void f(void)\n{\n${"FOO(".repeat(size)}`, 2_500],
+  ["open conditionals", (size) => "#if A\n".repeat(size), 2_500],
+  ["open braces", (size) => "{".repeat(size), 2_500],
+  ["classes that do not end", (size) => "class a\n".repeat(size), 2_500],
+  ["words in capitals", (size) => `void f(void)\n{\n\tasm(${"A ".repeat(size)}: );\n}\n`, 2_500],
+];
+
 describe.each(engines)("bad input, %s", (_, engine) => {
   it.each(HOSTILE)("%s: a tree in bounded time", { timeout: 300_000 }, (_name, text, seconds) => {
     const start = process.cpuUsage();
@@ -51,6 +62,18 @@ describe.each(engines)("bad input, %s", (_, engine) => {
     const { user, system } = process.cpuUsage(start);
     expect((user + system) / 1e6).toBeLessThan(seconds);
   });
+
+  it.each(GROWING)(
+    "%s: four times as much takes about four times as long",
+    {
+      timeout: 300_000,
+    },
+    (_name, make, size) => {
+      const [less, more] = [make(size), make(4 * size)];
+      // Linear is 4, quadratic 16; the best of three, and a twentieth of a second for what is too short to measure.
+      expect(best(engine, more)).toBeLessThan(9 * best(engine, less) + 0.05);
+    },
+  );
 
   it("every truncation gives a tree", () => {
     for (let length = 0; length <= GOOD.length; length++) {
@@ -127,6 +150,17 @@ const PIECES = [
 
 function fresh(engine: Engine, text: string): string {
   return withTree(engine, text, (tree) => tree.root.toString());
+}
+
+/** Seconds of the processor for a parse, the least of three. */
+function best(engine: Engine, text: string): number {
+  const times = [0, 1, 2].map(() => {
+    const start = process.cpuUsage();
+    withTree(engine, text, (tree) => tree.root.endIndex);
+    const { user, system } = process.cpuUsage(start);
+    return (user + system) / 1e6;
+  });
+  return Math.min(...times);
 }
 
 /** Numbers between 0 and 1, the same at every run (a linear congruential generator). */
