@@ -6,6 +6,7 @@ import type { Item } from "./item.js";
 import { placeOfLine } from "./line-index.js";
 import type { Place } from "./place.js";
 import { type LazySourceFile, type Piece, piecesOf } from "./source-file.js";
+import { normalForm } from "./tokens.js";
 
 /** A piece as plain values: its tree may be gone. */
 export interface Held {
@@ -33,7 +34,9 @@ export function compareItems(
   hunks: readonly Hunk[],
 ): { changes: ItemChange[]; unread: Place[] } {
   const pieces = after && now ? piecesOf(now.root).map((piece) => ({ ...hold(after, piece), piece })) : [];
-  const [gone, come] = withoutEqual(old, pieces);
+  // Most are the same to the letter; of the few that are left, those that are only written otherwise.
+  const [left, rest] = withoutEqual(old, pieces, ({ key }) => key);
+  const [gone, come] = withoutEqual(left, rest, ({ key }) => normalForms(key));
   const removed = before ? gone.flatMap(({ start, end }) => before.describeStretch(start, end)) : [];
   const added = after ? come.flatMap(({ piece }) => after.describe(piece)) : [];
   const changes = pairs(removed, added, before, after, hunks);
@@ -46,20 +49,39 @@ function hold(file: LazySourceFile, piece: Piece): Held {
 }
 
 /** Leaves out what both sides have, wherever it stands: moved code is no change. */
-function withoutEqual<Now extends Held>(old: readonly Held[], now: readonly Now[]): [Held[], Now[]] {
+function withoutEqual<Now extends Held>(
+  old: readonly Held[],
+  now: readonly Now[],
+  keyOf: (held: Held) => string,
+): [Held[], Now[]] {
   const counts = new Map<string, number>();
-  for (const { key } of old) counts.set(key, (counts.get(key) ?? 0) + 1);
-  const rest = now.filter(({ key }) => {
-    const count = counts.get(key) ?? 0;
-    if (count > 0) counts.set(key, count - 1);
+  for (const held of old) counts.set(keyOf(held), (counts.get(keyOf(held)) ?? 0) + 1);
+  const rest = now.filter((held) => {
+    const count = counts.get(keyOf(held)) ?? 0;
+    if (count > 0) counts.set(keyOf(held), count - 1);
     return count === 0;
   });
-  const left = old.filter(({ key }) => {
-    const count = counts.get(key) ?? 0;
-    if (count > 0) counts.set(key, count - 1);
+  const left = old.filter((held) => {
+    const count = counts.get(keyOf(held)) ?? 0;
+    if (count > 0) counts.set(keyOf(held), count - 1);
     return count > 0;
   });
   return [left, rest];
+}
+
+/** Normal forms of pieces by their keys. An editor asks for the same ones at every keystroke; the oldest are forgotten. */
+const known = new Map<string, string>();
+const MOST_KNOWN = 2000;
+
+function normalForms(key: string): string {
+  const found = known.get(key);
+  if (found !== undefined) return found;
+  const end = key.indexOf("\0");
+  const form = `${key.slice(0, end)}\0${normalForm(key.slice(end + 1))}`;
+  const [oldest] = known.keys();
+  if (known.size >= MOST_KNOWN && oldest !== undefined) known.delete(oldest);
+  known.set(key, form);
+  return form;
 }
 
 /** Brings together what has one kind and name; of several, those under the same conditions, then in their order. */

@@ -24,12 +24,12 @@ export function createNativeEngine(): Engine {
     parse(text, previous, within) {
       refuseTooLong(text, MAX_SOURCE_LENGTH);
       const old = previous && trees.get(previous);
-      const piece = old ? REPARSE_PIECE : text.length + 1;
+      const units = within ? within.endIndex - within.startIndex : text.length;
+      const piece = old ? REPARSE_PIECE : units + 1;
       const tree = parser.parse((index) => text.slice(index, index + piece), old, {
         bufferSize: piece,
         ...(within && { includedRanges: [within] }),
       });
-      const units = within ? within.endIndex - within.startIndex : text.length;
       countParsed(old ? units * REPARSE_SHARE : units);
       const held = hold(tree);
       trees.set(held, tree);
@@ -52,7 +52,7 @@ export function createNativeEngine(): Engine {
 const REPARSE_PIECE = 4 * 1024;
 
 /** UTF-16 units parsed between two collections: some tens of megabytes of trees. */
-const UNITS_BETWEEN_COLLECTIONS = 16 * 1024 * 1024;
+const UNITS_BETWEEN_COLLECTIONS = 4 * 1024 * 1024;
 /** What a re-parse leaves behind, as a share of a whole parse. */
 const REPARSE_SHARE = 1 / 4;
 

@@ -24,7 +24,7 @@ export type FindUses = (
 
 /** Files that are parsed for one name, and for all. */
 const FILES_OF_A_WORD = 60;
-const FILES_IN_ALL = 1500;
+const FILES_IN_ALL = 600;
 /** Larger files are tables that a generator wrote. */
 const LONGEST_FILE = 2_000_000;
 

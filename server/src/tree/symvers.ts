@@ -1,4 +1,4 @@
-import { readFileSync } from "node:fs";
+import { readFileSync, statSync } from "node:fs";
 
 /** What a kernel or one of its modules exports. */
 export interface Export {
@@ -14,19 +14,34 @@ export interface Export {
  * @throws (on look-up) the system's error when the file cannot be read
  */
 export function exportsOf(path: string | undefined): (symbol: string) => Export | undefined {
-  let exports: { readonly text: string; readonly lines: ReadonlyMap<string, number> } | undefined;
+  let exports: Exports | undefined;
   return (symbol) => {
     if (path === undefined || !/^\w+$/.test(symbol)) return undefined;
-    if (exports === undefined) {
-      const text = readFileSync(path, "utf8");
-      exports = { text, lines: linesBySymbol(text) };
-    }
+    exports ??= readExports(path);
     const line = exports.lines.get(symbol);
     return line === undefined ? undefined : readExport(exports.text, line);
   };
 }
 
-/** Where each symbol's line begins. */
+interface Exports {
+  readonly text: string;
+  /** Where each symbol's line begins. */
+  readonly lines: ReadonlyMap<string, number>;
+}
+
+/** The file that was read last, by path and date: an editor asks again at every change. */
+let lastRead: { readonly state: string; readonly exports: Exports } | undefined;
+
+function readExports(path: string): Exports {
+  const { mtimeMs, size } = statSync(path);
+  const state = `${path} ${mtimeMs} ${size}`;
+  if (lastRead?.state !== state) {
+    const text = readFileSync(path, "utf8");
+    lastRead = { state, exports: { text, lines: linesBySymbol(text) } };
+  }
+  return lastRead.exports;
+}
+
 function linesBySymbol(text: string): Map<string, number> {
   const lines = new Map<string, number>();
   for (let start = 0; start < text.length; ) {

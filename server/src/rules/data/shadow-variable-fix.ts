@@ -23,6 +23,7 @@ export function shadowVariableFix(change: LayoutChange, { file, changes }: Inspe
   // Alone in its line, so that the line can go.
   if (!new RegExp(`^\\s*[^,;]*\\b${member}\\s*;\\s*(?:/\\*.*\\*/\\s*)?$`).test(own)) return undefined;
 
+  if (changes.files.length > MOST_FILES) return undefined;
   const user = onlyUser(member, changes.files);
   if (!user?.after) return undefined;
   const functions = `${tag}_${member}`;
@@ -65,6 +66,9 @@ function isScalar(type: string): boolean {
       (sizeOfType(type) !== undefined && !type.startsWith("struct ") && !/^(?:atomic|refcount)/.test(type)))
   );
 }
+
+/** Nobody has a machine rewrite a whole release, and each of its files would be searched for each member. */
+const MOST_FILES = 100;
 
 /** The one `.c` file of the patch in which the member's name is new; none when it was in use for something else before. */
 function onlyUser(member: string, files: readonly ChangedFile[]): ChangedFile | undefined {
