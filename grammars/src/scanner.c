@@ -894,6 +894,9 @@ static bool scan_name(TSLexer *lexer, const bool *valid, bool newline_before, un
   bool statement = valid[MACRO_STATEMENT];
   read_word(lexer, &name);
   if (lexer->lookahead > 127) return false;  // an identifier beyond ASCII
+  // L"…": the prefix is part of the string.
+  if (lexer->lookahead == '"' && (strcmp(name.text, "L") == 0 || strcmp(name.text, "u8") == 0
+      || strcmp(name.text, "u") == 0 || strcmp(name.text, "U") == 0)) return false;
   lexer->mark_end(lexer);
   unsigned class = classify(&name);
   if (class & C_RESERVED) return false;
