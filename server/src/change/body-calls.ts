@@ -34,16 +34,18 @@ const read = new WeakMap<FunctionItem, Body>();
 
 /** Reads a function's body; once for each item. @param file the side that the item is of */
 export function bodyOf(file: SourceFile, item: FunctionItem): Body {
-  const known = read.get(item);
-  if (known) return known;
-  const offset = item.bodyStart;
-  const tokens = tokensOf(file.text.slice(offset, item.end)).map(({ text, start }) => ({
-    text,
-    start: start + offset,
-  }));
-  const body = { tokens, calls: callsAmong(tokens) };
+  const body = read.get(item) ?? readBody(file, item.bodyStart, item.end);
   read.set(item, body);
   return body;
+}
+
+/** Reads a stretch of a file as a function's body. @param start offset in the file's text */
+export function readBody(file: SourceFile, start: number, end: number): Body {
+  const tokens = tokensOf(file.text.slice(start, end)).map((token) => ({
+    ...token,
+    start: token.start + start,
+  }));
+  return { tokens, calls: callsAmong(tokens) };
 }
 
 /** Where a call of a patched file stands. */

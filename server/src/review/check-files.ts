@@ -3,6 +3,7 @@ import type { FileChange } from "@kernel-hotpatch/kernel/build/patch-files";
 import { checkpoint, type Work } from "@kernel-hotpatch/kernel/host/work";
 import type { ChangedFile, ChangeSet } from "../change/change-set.js";
 import { readChangeSet } from "../change/read-change-set.js";
+import { builtRules } from "../rules/built-rules.js";
 import type { SourceFinding, SourceRule } from "../rules/inspection.js";
 import { witnessRules } from "../rules/source-rules.js";
 import type { Engine } from "../syntax/tree.js";
@@ -48,7 +49,9 @@ export async function checkFiles(
 /** Puts every rule to one file of a change. */
 export function askRules(file: ChangedFile, changes: ChangeSet, facts: TreeFacts): Finding[] {
   const inspection = { file, changes, facts };
-  return witnessRules.flatMap((rule) =>
+  // Of code that is not compiled there is nothing else to say.
+  const isLeftOut = file.path.endsWith(".c") && facts.build(file.path).into === "nothing";
+  return (isLeftOut ? builtRules : witnessRules).flatMap((rule) =>
     [...rule.check(inspection)].map((found) => findingOfSource(rule, found, file)),
   );
 }

@@ -52,7 +52,7 @@ export function createNativeEngine(): Engine {
 const REPARSE_PIECE = 4 * 1024;
 
 /** UTF-16 units parsed between two collections: some tens of megabytes of trees. */
-const UNITS_BETWEEN_COLLECTIONS = 4 * 1024 * 1024;
+const UNITS_BETWEEN_COLLECTIONS = 10 * 1024 * 1024;
 /** What a re-parse leaves behind, as a share of a whole parse. */
 const REPARSE_SHARE = 1 / 4;
 

@@ -1,9 +1,10 @@
-import { type BodyCall, bodyOf, placeOfCall } from "../../change/body-calls.js";
+import { type BodyCall, placeOfCall, readBody } from "../../change/body-calls.js";
 import type { ChangeSet } from "../../change/change-set.js";
 import { type ChangedBody, callsAfter, changedBodies } from "../../change/changed-bodies.js";
 import { type LockOperation, shownLock } from "../../change/lock-operations.js";
 import { type LockShape, type LockUse, lockUses, nesting, nestings } from "../../change/lock-use.js";
 import { oncePer } from "../../change/once.js";
+import { outlineOf } from "../../change/outline.js";
 import type { TreeFacts } from "../../tree/tree-facts.js";
 import type { Inspection, SourceFinding, SourceRule } from "../inspection.js";
 
@@ -361,14 +362,13 @@ function hiddenInHelper({ body }: Locking, key: string, wasLost: boolean): boole
   const [old, now] = [names(body.before), names(body.after)];
   const file = wasLost ? body.file.after : body.file.before;
   const isCalled = (name: string) => (wasLost ? now.has(name) : old.has(name) && !now.has(name));
-  return (
-    file?.items.some(
-      (item) =>
-        item.kind === "function" &&
-        item.name !== body.name &&
-        isCalled(item.name) &&
-        lockUses(bodyOf(file, item).calls).has(key),
-    ) ?? false
+  if (!file) return false;
+  return outlineOf(file).some(
+    ({ name, line, endLine, isFunction }) =>
+      isFunction &&
+      name !== body.name &&
+      isCalled(name) &&
+      lockUses(readBody(file, file.lines.offsetOf(line - 1), file.lines.offsetOf(endLine)).calls).has(key),
   );
 }
 
