@@ -5,7 +5,6 @@ import { tmpdir } from "node:os";
 import { join } from "node:path";
 import { fileURLToPath } from "node:url";
 import { Fault } from "@kernel-hotpatch/kernel/host/fault";
-import { defaultCache, type Work } from "@kernel-hotpatch/kernel/host/work";
 import { listDebianKernels, resolveDebianKernel } from "@kernel-hotpatch/kernel/profile/debian";
 import type { KernelProfile } from "@kernel-hotpatch/kernel/profile/profile";
 import { writeSourceDiff } from "@kernel-hotpatch/kernel/profile/source-diff";
@@ -18,7 +17,7 @@ import { readConditionsOf } from "@kernel-hotpatch/server/tree/conditions";
 import { gatherFacts } from "@kernel-hotpatch/server/tree/gather-facts";
 import { treeOfProfile } from "@kernel-hotpatch/server/tree/open-tree";
 import { percentile } from "./grammar-edits.js";
-import { hotpatch, type Measure, median, run, tell } from "./measure.js";
+import { hotpatch, type Measure, median, run, tell, work } from "./measure.js";
 
 const EXAMPLE = fileURLToPath(
   new URL("../../../kernel/examples/meminfo-line/meminfo-line.patch", import.meta.url),
@@ -27,11 +26,6 @@ const ROUNDS = 7;
 const EDITS = 60;
 const LINES = 12_000;
 
-const work: Work = {
-  signal: new AbortController().signal,
-  cache: defaultCache(),
-  progress: (step) => process.stderr.write(`${step}\n`),
-};
 const folder = await mkdtemp(join(tmpdir(), "hotpatch-bench-"));
 try {
   const [newest, older] = await neighbours();

@@ -2,8 +2,16 @@ import { spawn } from "node:child_process";
 import { once } from "node:events";
 import { fileURLToPath } from "node:url";
 import { Fault } from "@kernel-hotpatch/kernel/host/fault";
+import { defaultCache, type Work } from "@kernel-hotpatch/kernel/host/work";
 
 const HOTPATCH = fileURLToPath(new URL("../../../server/dist/cli/main.js", import.meta.url));
+
+/** What a bench works with: the person's own cache; steps are told on standard error. */
+export const work: Work = {
+  signal: new AbortController().signal,
+  cache: defaultCache(),
+  progress: (step) => process.stderr.write(`${step}\n`),
+};
 
 /** One line of the table. */
 export interface Measure {

@@ -9,12 +9,11 @@ import { type Original, originalsOf } from "@kernel-hotpatch/kernel/build/origin
 import { applyPatches } from "@kernel-hotpatch/kernel/build/patch-files";
 import { Fault } from "@kernel-hotpatch/kernel/host/fault";
 import { runOk } from "@kernel-hotpatch/kernel/host/run";
-import { defaultCache, type Work } from "@kernel-hotpatch/kernel/host/work";
 import type { KernelProfile } from "@kernel-hotpatch/kernel/profile/profile";
 import { addProfile } from "@kernel-hotpatch/kernel/profile/store";
 import { bestAccelerator } from "@kernel-hotpatch/kernel/sandbox/accelerator";
 import { bareBoot } from "@kernel-hotpatch/kernel/sandbox/bare-boot";
-import { hotpatch, type Measure, median, run, tell, timed } from "./measure.js";
+import { hotpatch, type Measure, median, run, tell, timed, work } from "./measure.js";
 
 const ROOT = fileURLToPath(new URL("../../..", import.meta.url));
 const DIFF = fileURLToPath(new URL("diff-once.js", import.meta.url));
@@ -27,11 +26,6 @@ const RUNS = [
 ];
 const ROUNDS = 5;
 
-const work: Work = {
-  signal: new AbortController().signal,
-  cache: defaultCache(),
-  progress: (step) => process.stderr.write(`${step}\n`),
-};
 const folder = await mkdtemp(join(tmpdir(), "hotpatch-bench-"));
 try {
   const profile = await addProfile(work, "debian/latest-amd64");

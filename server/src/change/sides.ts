@@ -18,11 +18,14 @@ export function changedFunctions(file: ChangedFile, word?: RegExp): Sides[] {
   return changesOf(file, "function")
     .filter(({ before, after }) => (after ?? before)?.kept !== "no")
     .filter(({ before, after }) => !word || word.test(before?.body ?? "") || word.test(after?.body ?? ""))
-    .map((change) => {
-      const before = change.before && file.before?.syntax(change.before);
-      const after = change.after && file.after?.syntax(change.after);
-      return { change, ...(before && { before }), ...(after && { after }) };
-    });
+    .map((change) => sidesOf(file, change));
+}
+
+/** A changed function of a file with its syntax. */
+export function sidesOf(file: ChangedFile, change: ItemChange<FunctionItem>): Sides {
+  const before = change.before && file.before?.syntax(change.before);
+  const after = change.after && file.after?.syntax(change.after);
+  return { change, ...(before && { before }), ...(after && { after }) };
 }
 
 /** Changed items of one kind in a file. */

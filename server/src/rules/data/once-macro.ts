@@ -1,5 +1,6 @@
 import { type Call, callsIn, callsWithout, descendants } from "../../change/calls.js";
-import { changedFunctions, placeOfNode, type Sides } from "../../change/sides.js";
+import type { FunctionItem } from "../../change/item.js";
+import { changesOf, placeOfNode, type Sides, sidesOf } from "../../change/sides.js";
 import type { SyntaxNode } from "../../syntax/tree.js";
 import type { Fix, Inspection, SourceFinding, SourceRule } from "../inspection.js";
 
@@ -13,7 +14,9 @@ export const onceMacro: SourceRule = {
   remedy: "Use a plain static bool, which has a name to be matched by.",
   sources: ["include/linux/once.h", "include/linux/once_lite.h", "kpatch's patch author guide, once macros"],
   *check({ file }) {
-    for (const sides of changedFunctions(file, /once/i)) {
+    for (const change of changesOf(file, "function")) {
+      if (change.after?.kept === "no" || onceWords(change.before) === onceWords(change.after)) continue;
+      const sides = sidesOf(file, change);
       if (!sides.before || !sides.after) continue;
       const [old, now] = [onceIn(sides.before), onceIn(sides.after)];
       // Only counted by name: another text or condition in the same call leaves its flag as it is.
@@ -33,6 +36,11 @@ const DOES =
   /^DO_ONCE(?:_\w+)?$|^(?:net_)?get_random_once(?:_wait)?$|^get_random_\w+_once$|^net_get_random_once$/;
 /** Marked in the table of bugs, without a variable (include/asm-generic/bug.h, BUGFLAG_ONCE). */
 const IN_BUG_TABLE = /^(?:[A-Z0-9]+_)*WARN_ON(?:_SMP)?_ONCE$/;
+
+/** What could be such macros, in order: syntax costs more than text. */
+function onceWords(item: FunctionItem | undefined): string {
+  return (item?.body.match(/\w*once\w*/gi) ?? []).join(" ");
+}
 
 function onceIn(body: SyntaxNode): Call[] {
   return callsIn(body).filter(({ name }) => PRINTS.test(name) || DOES.test(name));
