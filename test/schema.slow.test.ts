@@ -90,7 +90,7 @@ test(
     expect(tested).toMatchObject({ sandbox: { outcome: "finished" }, findings: [{ rule: "not-read" }] });
 
     const reviewed = await printed("review", ["review", "fix.patch"]);
-    expect(reviewed).toMatchObject({ verdict: "needs-review", sandbox: { outcome: "finished" } });
+    expect(reviewed).toMatchObject({ verdict: "safe", findings: [], sandbox: { outcome: "finished" } });
   },
   5 * MINUTES,
 );

@@ -18,6 +18,9 @@ export const RuleList = Type.Object(
           summary: Type.String(),
           why: Type.String(),
           remedy: Type.String(),
+          sources: Type.Optional(
+            Type.Array(Type.String(), { description: "where the kernel, or another public source, says so" }),
+          ),
         },
         { additionalProperties: false },
       ),
