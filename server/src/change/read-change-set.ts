@@ -1,7 +1,6 @@
-import { setImmediate } from "node:timers/promises";
 import { kindOfFile } from "@kernel-hotpatch/kernel/build/file-kinds";
 import type { FileChange } from "@kernel-hotpatch/kernel/build/patch-files";
-import { checkpoint, type Work } from "@kernel-hotpatch/kernel/host/work";
+import type { Work } from "@kernel-hotpatch/kernel/host/work";
 import { editBetween } from "../syntax/edit.js";
 import { withTree } from "../syntax/engine.js";
 import { decodeSource } from "../syntax/source-text.js";
@@ -10,6 +9,7 @@ import type { ChangedFile, ChangeSet, Hunk } from "./change-set.js";
 import { compareItems, type Held, heldPieces } from "./compare-items.js";
 import { hunksBetween } from "./hunks.js";
 import type { LineIndex } from "./line-index.js";
+import { severalAtATime } from "./several-at-a-time.js";
 import { type ConditionsAt, LazySourceFile } from "./source-file.js";
 
 /** Tells the conditions of a file's lines, given its text. */
@@ -36,25 +36,14 @@ export async function readChangeSet(
   compare: Compare = (file) => compareFile(engine, file, readConditions),
 ): Promise<ChangeSet> {
   const changed: ChangedFile[] = [];
-  let [next, done] = [0, 0];
-  const readOn = async () => {
-    for (let at = next++; at < files.length; at = next++) {
-      const file = files[at];
-      if (!file) break;
-      checkpoint(work);
-      work.progress(`reading ${file.path}`, done++ / files.length);
-      const compared = isC(file.path) ? await compare(file) : undefined;
-      changed[at] = changedFile(engine, file, readConditions, compared);
-      // The native engine's trees are given back between two turns of the event loop only.
-      await setImmediate();
-    }
-  };
-  await Promise.all(Array.from({ length: AT_A_TIME }, readOn));
+  let done = 0;
+  await severalAtATime(work, files.entries(), async ([at, file]) => {
+    work.progress(`reading ${file.path}`, done++ / files.length);
+    const compared = isC(file.path) ? await compare(file) : undefined;
+    changed[at] = changedFile(engine, file, readConditions, compared);
+  });
   return { files: changed, changes: changed.flatMap((file) => file.changes) };
 }
-
-/** More than there are workers, so that none has to wait for the next file. */
-const AT_A_TIME = 8;
 
 /** What a patch changes in one file. */
 export function readChangedFile(

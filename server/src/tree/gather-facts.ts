@@ -1,8 +1,8 @@
 import { readFile, stat } from "node:fs/promises";
 import { basename, join } from "node:path";
-import { setImmediate } from "node:timers/promises";
-import { checkpoint, type Work } from "@kernel-hotpatch/kernel/host/work";
+import type { Work } from "@kernel-hotpatch/kernel/host/work";
 import type { ChangeSet } from "../change/change-set.js";
+import { severalAtATime } from "../change/several-at-a-time.js";
 import { decodeSource } from "../syntax/source-text.js";
 import type { Engine } from "../syntax/tree.js";
 import { findWords, type Occurrences } from "./find-words.js";
@@ -226,26 +226,6 @@ async function readFiles(
     if (uses) read.set(file, uses);
   });
   return read;
-}
-
-/** More than there are processors, so that none has to wait. */
-const AT_A_TIME = 8;
-
-/** Does something with every item, several at a time, with a chance for signals in between. */
-async function severalAtATime<Item>(
-  work: Pick<Work, "signal">,
-  items: Iterable<Item>,
-  act: (item: Item) => Promise<void>,
-): Promise<void> {
-  const left = items[Symbol.iterator]();
-  const goOn = async () => {
-    for (let next = left.next(); !next.done; next = left.next()) {
-      checkpoint(work);
-      await act(next.value);
-      await setImmediate();
-    }
-  };
-  await Promise.all(Array.from({ length: AT_A_TIME }, goOn));
 }
 
 async function readUses(
