@@ -48,6 +48,20 @@ export const SectionHeader = structure({
   entrySize: "u64",
 });
 
+/** `Elf64_Phdr`; addresses are signed, as kernels are linked within the last 2 GiB and numbers are exact up to 2^53. */
+export const ProgramHeader = structure({
+  type: "u32",
+  flags: "u32",
+  offset: "u64",
+  address: "i64",
+  physicalAddress: "i64",
+  fileSize: "u64",
+  memorySize: "u64",
+  align: "u64",
+});
+
+export const SegmentType = { LOAD: 1 } as const;
+
 /** `Elf64_Sym`. */
 export const SymbolEntry = structure({
   name: "u32",
