@@ -22,7 +22,7 @@ export const FileHeader = structure({
   type: "u16",
   machine: "u16",
   version: "u32",
-  entry: "u64",
+  entry: "i64",
   programHeaders: "u64",
   sectionHeaders: "u64",
   flags: "u32",

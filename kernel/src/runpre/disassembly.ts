@@ -58,7 +58,7 @@ export async function disassemble(
         "binary",
         "-m",
         BARE_MACHINES[pre.machine] ?? "",
-        `--adjust-vma=0x${running.address.toString(16)}`,
+        `--adjust-vma=0x${extended(running.address)}`,
         code,
       ),
     ]);
@@ -75,6 +75,14 @@ export async function disassemble(
   }
 }
 
+/** Of the 48 bits that our addresses have. */
+const ADDRESS_DIGITS = 12;
+
+/** In full, as a kernel's addresses are written. */
+function extended(address: number): string {
+  return BigInt.asUintN(64, BigInt.asIntN(48, BigInt(address))).toString(16);
+}
+
 const INSTRUCTION = /^\s*([0-9a-f]+):\t/;
 
 /** objdump's own words are left out; instructions and relocations stay. */
@@ -86,6 +94,6 @@ function instructions(text: string): string[] {
 function lineAt(lines: readonly string[], address: number): number {
   return lines.findLastIndex((line) => {
     const start = INSTRUCTION.exec(line)?.[1];
-    return start !== undefined && Number.parseInt(start, 16) <= address;
+    return start !== undefined && Number.parseInt(start.slice(-ADDRESS_DIGITS), 16) <= address;
   });
 }

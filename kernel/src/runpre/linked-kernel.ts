@@ -26,11 +26,28 @@ export async function linkedKernel(
   profile: Pick<KernelProfile, "arch" | "image" | "symbolTable">,
   table: SymbolTable,
 ): Promise<KernelCode> {
-  const path = await bootableForm(work, profile.arch, profile.image);
+  const code = await unpackedKernel(
+    await bootableForm(work, profile.arch, profile.image),
+    table,
+    profile.symbolTable,
+  );
+  if (!code) throw new Fault("bad-input", `${profile.image} cannot be unpacked to the kernel that is linked`);
+  return code;
+}
+
+/**
+ * @param path of an ELF executable or an arm64 Image, also in gzip
+ * @param kallsyms path of the file that `table` was made from
+ * @returns undefined when it is neither
+ */
+export async function unpackedKernel(
+  path: string,
+  table: SymbolTable,
+  kallsyms: string,
+): Promise<KernelCode | undefined> {
   const read = await reader(path);
   const segments = segmentsOf(read, table);
-  if (segments.length === 0)
-    throw new Fault("bad-input", `${profile.image} cannot be unpacked to the kernel that is linked`);
+  if (segments.length === 0) return undefined;
   const bytes = ({ offset: address }: Place, size: number) => {
     const segment = segments.find(
       (candidate) => address >= candidate.address && address + size <= candidate.address + candidate.size,
@@ -51,7 +68,7 @@ export async function linkedKernel(
       return bits ? { base: "", bits } : "unreadable";
     },
     relocations: () => [],
-    nameAt: ({ offset }) => nearestSymbol(readFileSync(profile.symbolTable, "latin1"), offset),
+    nameAt: ({ offset }) => nearestSymbol(readFileSync(kallsyms, "latin1"), offset),
   };
 }
 

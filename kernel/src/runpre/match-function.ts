@@ -31,14 +31,16 @@ export interface Unit {
   readonly pre: ElfObject;
   readonly architecture: ObjectArchitecture;
   readonly code: KernelCode;
-  /** Where what PRE.o refers to lies: grows with what matched functions teach. */
+  readonly anchors: ReadonlyMap<ElfSection, readonly Anchor[]>;
+  /** Where what PRE.o refers to lies, sections of it and symbols from elsewhere: grows with what matched functions teach. */
   readonly bases: Map<ElfSection | string, Place>;
   readonly jumpLabels: ReadonlyMap<ElfSection, ReadonlySet<number>>;
 }
 
 /** Prepares a unit's functions to be matched. */
 export function openUnit(pre: ElfObject, architecture: ObjectArchitecture, code: KernelCode): Unit {
-  return { pre, architecture, code, bases: sectionBases(pre, code), jumpLabels: jumpLabelsOf(pre) };
+  const anchors = anchorsOf(pre, code);
+  return { pre, architecture, code, anchors, bases: basesOf(anchors), jumpLabels: jumpLabelsOf(pre) };
 }
 
 /**
@@ -128,9 +130,10 @@ function matchPart(unit: Unit, symbol: CodeSymbol, place: Place): Match {
       };
     ignore(ignored, at, field);
     const led = code.leadsTo(moved(place, at), field, relocation.type);
-    if (led === undefined) found.push({ at, reason: `it has no reference to ${wanted(relocation)}` });
-    else
-      references.push({ ...relocation, at, section: symbol.section, ...(led !== "unreadable" && { led }) });
+    const bias = architecture.bias(symbol.section, relocation);
+    const reference = { ...relocation, at, bias, ...(led && led !== "unreadable" && { led }) };
+    if (led) references.push(reference);
+    else found.push({ at, reason: `it has no reference to ${meaning(unit, reference)}` });
   }
   for (const reference of references) {
     const reason = wrongReference(unit, reference, references);
@@ -166,7 +169,8 @@ interface Stretch {
 interface Reference extends ElfRelocation {
   /** From the start of the code it is in. */
   readonly at: number;
-  readonly section: ElfSection;
+  /** To be added to the addend for what the code really means. */
+  readonly bias: number;
   /** Where the kernel's code leads; absent when its file does not tell. */
   readonly led?: { readonly base: string; readonly bits: AddressBits };
 }
@@ -186,7 +190,7 @@ function wrongReference(unit: Unit, reference: Reference, all: readonly Referenc
   if (!led) return undefined;
   const there = ledTo(reference, all);
   if (isConstant(symbol.section)) return there && wrongConstant(unit, reference, symbol.section, there);
-  const places = placesOf(unit, symbol);
+  const places = placesOf(unit, reference);
   if (places.length === 0) {
     if (there) learn(unit, symbol, moved(there, -addend));
     return undefined;
@@ -194,7 +198,7 @@ function wrongReference(unit: Unit, reference: Reference, all: readonly Referenc
   const isThere = (place: Place) =>
     place.base === led.base && bitsOf(place.offset + addend, led.bits).value === led.bits.value;
   if (places.some(isThere)) return undefined;
-  return `a reference to ${wanted(reference)} leads ${there ? `to ${unit.code.nameAt(there)}` : "elsewhere"}`;
+  return `a reference to ${meaning(unit, reference)} leads ${there ? `to ${unit.code.nameAt(moved(there, reference.bias))}` : "elsewhere"}`;
 }
 
 /**
@@ -222,12 +226,12 @@ function isConstant(section: ElfSymbol["section"]): section is ElfSection {
 
 /** The linker merges constants with those of other files, so that what counts is what they say. */
 function wrongConstant(
-  { architecture, code }: Unit,
+  { code }: Unit,
   reference: Reference,
   constants: ElfSection,
   there: Place,
 ): string | undefined {
-  const bias = architecture.bias(reference.section, reference);
+  const { bias } = reference;
   const start = reference.symbol.value + reference.addend + bias;
   const isText = (constants.flags & SectionFlag.STRINGS) !== 0;
   const end = isText ? constants.data.indexOf(0, Math.max(start, 0)) + 1 : start + constants.entrySize;
@@ -238,16 +242,19 @@ function wrongConstant(
   return `a reference to ${isText ? `the string "${text}"` : "a constant"} leads to something else`;
 }
 
-/** Where a symbol of PRE.o may be in the kernel: nowhere as long as nothing is known. */
-function placesOf({ bases, code }: Unit, symbol: ElfSymbol): Place[] {
-  const { name, section, value, binding } = symbol;
+/** Where the symbol that a reference names may be in the kernel: nowhere as long as nothing is known. */
+function placesOf({ anchors, bases, code }: Unit, reference: Reference): Place[] {
+  const { name, section, value, binding } = reference.symbol;
   if (binding !== SymbolBinding.LOCAL) {
     const listed = code.symbols(name).filter(({ local }) => !local);
     if (listed.length > 0) return listed.map(({ place }) => place);
   }
-  const base = typeof section === "object" ? bases.get(section) : undefined;
-  if (base) return [moved(base, value)];
-  const learned = binding === SymbolBinding.LOCAL ? undefined : (bases.get(name) ?? code.elsewhere(name));
+  if (typeof section === "object") {
+    const meant = value + reference.addend + reference.bias;
+    const base = anchorAt(anchors.get(section) ?? [], meant)?.base ?? bases.get(section);
+    return base ? [moved(base, value)] : [];
+  }
+  const learned = bases.get(name) ?? code.elsewhere(name);
   return learned ? [learned] : [];
 }
 
@@ -256,29 +263,57 @@ function learn({ bases }: Unit, { name, section, value }: ElfSymbol, place: Plac
   else bases.set(name, place);
 }
 
-/**
- * Where the sections of PRE.o begin in the kernel, by symbols in them of a name that occurs once: the linker moves a
- * file's section as a whole. Most of them decide, for the kernel may lack one of ours and have another file's.
- */
-function sectionBases(pre: ElfObject, code: KernelCode): Map<ElfSection | string, Place> {
-  const votes = new Map<ElfSection, Map<string, { place: Place; count: number }>>();
-  for (const { name, section, value, type, binding } of pre.symbols) {
+/** A symbol of PRE.o whose name the kernel has once, so that it is known where it is. */
+interface Anchor {
+  /** Offsets in its section; `end` is exclusive. */
+  readonly start: number;
+  readonly end: number;
+  /** Where the section would begin in the kernel, going by this symbol. */
+  readonly base: Place;
+}
+
+/** By section, in the order of the section. Weak symbols say nothing: the kernel's may be another file's. */
+function anchorsOf(pre: ElfObject, code: KernelCode): Map<ElfSection, Anchor[]> {
+  const anchors = new Map<ElfSection, Anchor[]>();
+  for (const { name, section, value, size, type, binding } of pre.symbols) {
     if (typeof section !== "object" || isConstant(section) || binding === SymbolBinding.WEAK) continue;
     if (type !== SymbolType.FUNCTION && type !== SymbolType.OBJECT) continue;
     const [only, another] = code.symbols(name);
     if (!only || another) continue;
-    const place = moved(only.place, -value);
-    const counts = votes.get(section) ?? new Map<string, { place: Place; count: number }>();
-    votes.set(section, counts);
-    const key = `${place.base} ${place.offset}`;
-    counts.set(key, { place, count: (counts.get(key)?.count ?? 0) + 1 });
+    const known = anchors.get(section) ?? [];
+    anchors.set(section, known);
+    known.push({ start: value, end: value + size, base: moved(only.place, -value) });
   }
+  for (const known of anchors.values()) known.sort((a, b) => a.start - b.start);
+  return anchors;
+}
+
+/** The linker moves a file's section as a whole, so that its symbols agree; if not, most of them decide. */
+function basesOf(anchors: ReadonlyMap<ElfSection, readonly Anchor[]>): Map<ElfSection | string, Place> {
   const bases = new Map<ElfSection | string, Place>();
-  for (const [section, counts] of votes) {
-    const [first, second] = [...counts.values()].sort((a, b) => b.count - a.count);
-    if (first && first.count > (second?.count ?? 0)) bases.set(section, first.place);
+  for (const [section, known] of anchors) {
+    const votes = new Map<string, { base: Place; count: number }>();
+    for (const { base } of known) {
+      const key = `${base.base} ${base.offset}`;
+      votes.set(key, { base, count: (votes.get(key)?.count ?? 0) + 1 });
+    }
+    const [first, second] = [...votes.values()].sort((a, b) => b.count - a.count);
+    if (first && first.count > (second?.count ?? 0)) bases.set(section, first.base);
   }
   return bases;
+}
+
+/** @returns what is known of the symbol that an offset lies in */
+function anchorAt(anchors: readonly Anchor[], offset: number): Anchor | undefined {
+  let low = 0;
+  let high = anchors.length;
+  while (low < high) {
+    const middle = (low + high) >> 1;
+    if ((anchors[middle]?.start ?? 0) <= offset) low = middle + 1;
+    else high = middle;
+  }
+  const nearest = anchors[low - 1];
+  return nearest && offset < nearest.end ? nearest : undefined;
 }
 
 /** Where `__jump_table` says that a jump label is (struct jump_entry, include/linux/jump_label.h). */
@@ -376,8 +411,17 @@ function isSame(one: Place, other: Place): boolean {
   return one.base === other.base && one.offset === other.offset;
 }
 
-function wanted({ symbol, addend }: ElfRelocation): string {
-  return `'${symbol.name}'${addend === 0 ? "" : ` ${addend < 0 ? "-" : "+"} ${Math.abs(addend)}`}`;
+/** What a reference names, for a person: the symbol in the section rather than the section. */
+function meaning({ pre }: Unit, { symbol, addend, bias }: Reference): string {
+  const meant = symbol.value + addend + bias;
+  const within = (other: ElfSymbol) =>
+    other.section === symbol.section &&
+    (other.type === SymbolType.FUNCTION || other.type === SymbolType.OBJECT) &&
+    meant >= other.value &&
+    meant < other.value + other.size;
+  const named = symbol.type === SymbolType.SECTION ? (pre.symbols.find(within) ?? symbol) : symbol;
+  const rest = meant - named.value;
+  return `'${named.name}'${rest === 0 ? "" : ` ${rest < 0 ? "-" : "+"} 0x${Math.abs(rest).toString(16)}`}`;
 }
 
 function distance(at: number): string {

@@ -26,7 +26,7 @@ export function moduleCode(name: string, module: ElfObject, table: SymbolTable):
         local,
       })),
     elsewhere: (symbol) => ({ base: `symbol ${symbol}`, offset: 0 }),
-    leadsTo(place, field, type) {
+    leadsTo(place, _field, type) {
       const relocation = relocationsAt(place, 1).find((other) => other.type === type);
       if (!relocation) return undefined;
       const { base, offset } = placeOf(relocation.symbol);

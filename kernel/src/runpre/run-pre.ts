@@ -8,7 +8,6 @@ import type { Observation } from "../observation.js";
 import type { KernelProfile } from "../profile/profile.js";
 import { type Disassemblies, disassemble } from "./disassembly.js";
 import type { KernelCode } from "./kernel-code.js";
-import { linkedKernel } from "./linked-kernel.js";
 import { type Match, matchFunction, openUnit, type Unit } from "./match-function.js";
 import { moduleCode } from "./module-code.js";
 
