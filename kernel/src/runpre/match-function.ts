@@ -71,11 +71,14 @@ export function matchFunction(unit: Unit, name: string, place: Place): Match {
   bases.set(symbol.section, moved(place, -symbol.value));
   const match = matchWithCold(unit, symbol, place);
   if (known) bases.set(symbol.section, known);
-  if (match.outcome !== "matched" || !known || isSame(moved(known, symbol.value), place)) return match;
-  const elsewhere = unit.code.nameAt(moved(known, symbol.value));
+  // Of several functions with one name, it must be the one among the others of its file.
+  const isOnly = unit.code.symbols(name).length === 1;
+  if (match.outcome !== "matched" || isOnly || !known || isSame(moved(known, symbol.value), place))
+    return match;
+  const there = unit.code.nameAt(moved(known, symbol.value));
   return {
     outcome: "unknown",
-    reason: `it is at ${unit.code.nameAt(place)}, where the other functions of its file have ${elsewhere}`,
+    reason: `of those with its name it is the one at ${unit.code.nameAt(place)}, but the other functions of its file have it at ${there}`,
   };
 }
 
