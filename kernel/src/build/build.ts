@@ -1,5 +1,6 @@
 import type { ObjectDiff } from "../objdiff/report.js";
 import type { Observation } from "../observation.js";
+import type { MatchedFunction } from "../runpre/run-pre.js";
 
 /** What `hotpatch build` leaves behind. */
 export interface BuildResult {
@@ -12,6 +13,8 @@ export interface BuildResult {
   readonly objects: readonly ObjectDiff[];
   /** Everything that stands in the way or is worth knowing, from all stages, refusals of the objects included. */
   readonly observations: readonly Observation[];
+  /** Every function to be replaced, held against the kernel's own code; absent when there is none. */
+  readonly runPre?: readonly MatchedFunction[];
   /** Absent when anything was refused or nothing changed. */
   readonly module?: PatchModule;
 }
