@@ -5,7 +5,7 @@ import type { ElfObject } from "../elf/object.js";
 import { writeElf } from "../elf/write.js";
 import { checkpoint, type Work } from "../host/work.js";
 import { linkingMaterials, makePatchModule } from "../module/make-patch-module.js";
-import { diffObjects, openObject } from "../objdiff/diff-objects.js";
+import { type DiffResult, diffObjects, openObject } from "../objdiff/diff-objects.js";
 import type { ObjectDiff } from "../objdiff/report.js";
 import type { Observation } from "../observation.js";
 import type { KernelProfile } from "../profile/profile.js";
@@ -28,6 +28,8 @@ export interface BuildRequest {
   readonly outputDir: string;
   /** Of the module; by default made from the first patch's name. */
   readonly name?: string;
+  /** Whether the module takes over from all patches loaded before it; by default it is added to them. */
+  readonly replace?: boolean;
 }
 
 /** What a build may leave in its output folder. The report beside it is the caller's, and void from now on. */
@@ -65,12 +67,13 @@ export async function buildPatch(
     let module: PatchModule | undefined;
     const carried = compared.units.filter(isCarried);
     if (!compared.refused) {
-      if (carried.every(({ report }) => report.changed.length === 0))
+      if (carried.every(({ report, callbacks }) => report.changed.length + callbacks.length === 0))
         observations.push(changesNothing(compared.units.length));
       else {
         const path = join(folder, "patch.ko");
         const units = carried.map(({ report, ...unit }) => ({ ...unit, changed: report.changed }));
-        const made = await makePatchModule(work, profile, { name, units, path }, await materials);
+        const { replace = false } = request;
+        const made = await makePatchModule(work, profile, { name, units, path, replace }, await materials);
         observations.push(...made.observations);
         if (made.module) module = { ...made.module, path: join(outputDir, "patch.ko") };
       }
@@ -123,6 +126,8 @@ interface ComparedUnit {
   readonly objtool?: readonly [string, ...string[]];
   readonly report: ObjectDiff;
   readonly carried?: ElfObject;
+  readonly callbacks: DiffResult["callbacks"];
+  readonly states: DiffResult["states"];
 }
 
 async function compareUnits(
@@ -150,7 +155,7 @@ async function compareUnits(
     work.progress(`comparing ${unit}`);
     const path = unit.replace(/\.c$/, ".o");
     const orig = openObject(original.object, path);
-    const { report, carried } = diffObjects(orig, openObject(object, path), {
+    const { report, carried, callbacks, states } = diffObjects(orig, openObject(object, path), {
       sameTypes,
     });
     const locate = (observation: Observation) => ({
@@ -168,6 +173,8 @@ async function compareUnits(
       ...(original.objtool && { objtool: objtoolCommand(original.objtool) }),
       report: { ...report, refusals, remarks },
       ...(carried && { carried }),
+      callbacks,
+      states,
     });
   }
   return { units, observations, refused };
