@@ -21,6 +21,7 @@ import { livepatchTables, type Redirect } from "./livepatch/tables.js";
 import { modinfoSection, versionsSection } from "./modinfo.js";
 import { resolveInObject, type UnitObject } from "./resolve.js";
 import { layoutOf, livepatchRuntime, type Runtime } from "./runtime.js";
+import { type SigningKey, signModule } from "./sign-module.js";
 
 /** A translation unit that the object diff could carry. */
 export interface CarriedUnit extends UnitObject, DeclaredCallbacks {
@@ -41,6 +42,7 @@ export interface PatchModuleRequest {
   readonly path: string;
   /** Whether it takes over from all patches before it (Documentation/livepatch/cumulative-patches.rst). */
   readonly replace?: boolean;
+  readonly signing?: SigningKey;
 }
 
 /** What every module for a kernel is linked with. */
@@ -65,7 +67,7 @@ export async function linkingMaterials(work: Work, profile: KernelProfile): Prom
 /**
  * Makes a loadable patch.ko of diff objects on the livepatch back end.
  * @returns the module, unless something stands in the way: then only observations, all of them
- * @throws Fault `lacking` when the kernel has no livepatch
+ * @throws Fault `lacking` when the kernel has no livepatch; as `signModule`
  */
 export async function makePatchModule(
   work: Work,
@@ -133,8 +135,9 @@ export async function makePatchModule(
   const versions = versionsSection(used, runtime.layout, joined.littleEndian);
   if (versions) joined.sections.push(versions);
 
-  const bytes = writeElf(joined);
-  await writeFile(request.path, bytes);
+  await writeFile(request.path, writeElf(joined));
+  if (request.signing) await signModule(work, profile, request.path, request.signing);
+  const bytes = await readFile(request.path);
   const module: PatchModule = {
     path: request.path,
     sha256: createHash("sha256").update(bytes).digest("hex"),

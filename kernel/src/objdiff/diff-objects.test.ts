@@ -469,6 +469,21 @@ void (*__klp_post_patch_callback_vmlinux)(struct klp_object *)
     expect(forced.report.remarks[0]?.message).toContain('"set by hand"');
   });
 
+  test("the marks count, and initcalls that are counted with them stay who they are", () => {
+    const counted = `${BEFORE}
+#define INITCALL(count) \
+  static int CONCATENATED(__initcall__kmod_unit__##count, _173_work5) \
+    __attribute__((used, section(".initcall5.init"))) = 1;
+`;
+    const numbers = "#define CONCATENATED(a, b) a##b\n";
+    const { report } = diff(
+      "x86_64",
+      `${numbers}${counted} INITCALL(311)`,
+      `${numbers}${counted} INITCALL(384)`,
+    );
+    expect(report.outcome).toBe("unchanged");
+  });
+
   test("a mark for what is not there is said to be of no use", () => {
     const { report } = diff("x86_64", BEFORE, marked(`${BEFORE} HOTPATCH_IGNORE_FUNCTION(nobody)`));
     expect(report).toMatchObject({

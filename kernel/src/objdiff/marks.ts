@@ -79,7 +79,9 @@ export function readMarks({ object, atoms }: AtomicObject): Marks {
         else if (kind === "force-unsafe") forcedUnsafe.push(what);
       }
   }
+  // The compiler lays variables out as it likes.
   callbacks.sort((a, b) => CALLBACK_KINDS.indexOf(a.kind) - CALLBACK_KINDS.indexOf(b.kind));
+  states.sort((a, b) => a.id - b.id);
   return { callbacks, states, ignoredFunctions, ignoredSections, forced, forcedUnsafe, refusals };
 }
 
