@@ -60,7 +60,11 @@ export async function loadAll(
 }
 
 /** @returns of the first patches, at least of one */
-async function loadInGuest(work: Work, profile: KernelProfile, batch: readonly Loadable[]): Promise<Loaded[]> {
+async function loadInGuest(
+  work: Work,
+  profile: KernelProfile,
+  batch: readonly Loadable[],
+): Promise<Loaded[]> {
   const targets = await Promise.all(
     batch.map(({ objects }) =>
       modulesInOrder(

@@ -4,7 +4,7 @@ import { mkdir, mkdtemp, readFile, rename, rm, writeFile } from "node:fs/promise
 import { tmpdir } from "node:os";
 import { basename, join } from "node:path";
 import { fileURLToPath } from "node:url";
-import type { BuildResult } from "@kernel-hotpatch/kernel/build/build";
+import type { BuildResult, PatchModule } from "@kernel-hotpatch/kernel/build/build";
 import { buildPatch } from "@kernel-hotpatch/kernel/build/build-patch";
 import { buildCache } from "@kernel-hotpatch/kernel/build/originals";
 import { Fault } from "@kernel-hotpatch/kernel/host/fault";
@@ -28,9 +28,8 @@ export interface BuiltPatch {
   readonly outcome: "carried" | "refused" | "unchanged" | "does-not-compile" | "failed";
   /** What stands in the way; of a failure its message. */
   readonly reasons: readonly Reason[];
-  readonly module?: BuildResult["module"] & object;
-  /** Functions held against the kernel's own code, and how many of them matched. */
-  readonly runPre?: readonly { readonly outcome: string; readonly name: string; readonly message?: string }[];
+  readonly module?: PatchModule;
+  readonly runPre?: NonNullable<BuildResult["runPre"]>;
 }
 
 export interface Reason {
@@ -110,7 +109,12 @@ function described({ objects, observations, module, runPre }: BuildResult): Omit
   const reasons = observations
     .filter(({ severity }) => (severity ?? "unsafe") === "unsafe")
     .map(({ rule, symbol, message, detail }): Reason => {
-      return { rule, message, ...(symbol !== undefined && { symbol }), ...(detail !== undefined && { detail }) };
+      return {
+        rule,
+        message,
+        ...(symbol !== undefined && { symbol }),
+        ...(detail !== undefined && { detail }),
+      };
     });
   const matched = runPre && { runPre };
   if (module) return { outcome: "carried", reasons, module, ...matched };
