@@ -10,6 +10,7 @@ import { buildCache } from "@kernel-hotpatch/kernel/build/originals";
 import type { FileChange } from "@kernel-hotpatch/kernel/build/patch-files";
 import { Fault } from "@kernel-hotpatch/kernel/host/fault";
 import type { Work } from "@kernel-hotpatch/kernel/host/work";
+import type { Observation } from "@kernel-hotpatch/kernel/observation";
 import { takePrints } from "@kernel-hotpatch/kernel/profile/file-prints";
 import type { KernelProfile } from "@kernel-hotpatch/kernel/profile/profile";
 import type { MatchedFunction } from "@kernel-hotpatch/kernel/runpre/run-pre";
@@ -38,6 +39,7 @@ export interface Reason {
   readonly rule: string;
   readonly symbol?: string;
   readonly message: string;
+  readonly file?: string;
   readonly detail?: string;
 }
 
@@ -118,16 +120,7 @@ function named({ id, files }: EvalPatch): Pick<BuiltPatch, "id" | "files"> {
 }
 
 function described({ objects, observations, module, runPre }: BuildResult): Omit<BuiltPatch, "id" | "files"> {
-  const reasons = observations
-    .filter(({ severity }) => (severity ?? "unsafe") === "unsafe")
-    .map(({ rule, symbol, message, detail }): Reason => {
-      return {
-        rule,
-        message,
-        ...(symbol !== undefined && { symbol }),
-        ...(detail !== undefined && { detail }),
-      };
-    });
+  const reasons = observations.filter(blocks).map(reasonOf);
   const matched = runPre && { runPre };
   if (module) return { outcome: "carried", reasons, module, ...matched };
   const isUncompiled = reasons.some(({ rule }) => rule === "does-not-compile");
@@ -135,4 +128,24 @@ function described({ objects, observations, module, runPre }: BuildResult): Omit
   const none = reasons.every(({ rule }) => rule === "no-functional-change");
   const outcome = isUncompiled ? "does-not-compile" : isUnchanged && none ? "unchanged" : "refused";
   return { outcome, reasons, ...matched };
+}
+
+/** Whether an observation stands in the way, as the build has it (`blocks` of kernel/src/build/build-patch.ts). */
+export function blocks({ severity }: Observation): boolean {
+  return (severity ?? "unsafe") === "unsafe";
+}
+
+/** A patch of which the build is known to refuse something, whatever its objects hold. */
+export function refusedUnbuilt(patch: EvalPatch, blocking: readonly Observation[]): BuiltPatch {
+  return { ...named(patch), outcome: "refused", reasons: blocking.map(reasonOf) };
+}
+
+function reasonOf({ rule, symbol, message, file, detail }: Observation): Reason {
+  return {
+    rule,
+    message,
+    ...(symbol !== undefined && { symbol }),
+    ...(file !== undefined && { file }),
+    ...(detail !== undefined && { detail }),
+  };
 }

@@ -60,10 +60,10 @@ export async function* tryChangedFiles(
 }
 
 /** Where what is built into the stock kernel and its modules comes from. */
-const HEART = ["kernel", "mm", "fs", "net", "block", "security", "ipc", "lib", "io_uring", "init"];
-const MODULES = ["crypto", "drivers", "sound"];
-/** Of the kernel's heart to one elsewhere: most files that change are drivers', most fixes that matter are not. */
-const HEART_SHARE = 2;
+const ALL = [
+  ...["kernel", "mm", "fs", "net", "block", "security", "ipc", "lib", "io_uring", "init"],
+  ...["crypto", "drivers", "sound"],
+];
 
 /**
  * Tries changed files of the kernel and its modules in a random order, each alone in the older tree, until `count` compile.
@@ -75,26 +75,15 @@ export async function* sampleChangedFiles(
   count: number,
   seed: number,
 ): AsyncGenerator<Case> {
-  const heart = shuffled(await changedFiles(work, pair, HEART), seed);
-  const modules = shuffled(await changedFiles(work, pair, MODULES), seed);
   let compiled = 0;
-  for (const paths of batches(mixed(heart, modules, HEART_SHARE))) {
+  for (const paths of batches(shuffled(await changedFiles(work, pair, ALL), seed))) {
     work.progress(`${compiled} files compile so far, trying ${paths.length} more`);
     for (const found of await tryFiles(work, pair, paths)) {
       if (found.outcome === "compiled") compiled++;
       yield found;
-      if (compiled >= count) return;
     }
+    if (compiled >= count) return;
   }
-}
-
-/** Some of one, then one of the other, and so on; what is left of either comes last. */
-function mixed<T>(many: readonly T[], few: readonly T[], share: number): T[] {
-  const rounds = Math.max(Math.ceil(many.length / share), few.length);
-  return Array.from({ length: rounds }, (_, round) => [
-    ...many.slice(round * share, (round + 1) * share),
-    ...few.slice(round, round + 1),
-  ]).flat();
 }
 
 /** Those C files of some folders that both sources have, and not the same. */

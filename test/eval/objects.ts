@@ -6,7 +6,7 @@ import { defaultCache, type Work } from "@kernel-hotpatch/kernel/host/work";
 import { isGood, type Loaded, loadAll } from "./batch-boot.js";
 import { type Builder, type BuiltPatch, type EvalPatch, openBuilder } from "./built-patch.js";
 import { type Case, type Outcome, sampleChangedFiles } from "./cases.js";
-import { groupWithNeeds } from "./groups.js";
+import { openGrower } from "./grow-group.js";
 import { barsOf, type ObjectsResult, renderRefusals, renderTable, type Tried } from "./objects-report.js";
 import { fetchPair, type Pair } from "./pair.js";
 import { shuffled } from "./random.js";
@@ -136,14 +136,19 @@ async function buildGroups(
 ): Promise<{ tried: Built[]; ungrouped: { path: string; reason: string }[] }> {
   const tried: Built[] = [];
   const ungrouped: { path: string; reason: string }[] = [];
-  for await (const group of groupWithNeeds(work, pair, builder, files)) {
-    if ("reason" in group) {
-      note(`no group for ${group.path}: ${group.reason}`);
-      ungrouped.push(group);
+  if (count === 0) return { tried, ungrouped };
+  const grower = await openGrower(work, pair, builder);
+  for (const { path } of files) {
+    // Two files that need each other are one group.
+    if (tried.some(({ built }) => built.files.includes(path))) continue;
+    const grown = await grower.grow(`group-${idOf(path)}`, path);
+    if ("reason" in grown) {
+      note(`no group for ${path}: ${grown.reason}`);
+      ungrouped.push(grown);
       continue;
     }
-    tried.push(group);
-    noteBuilt(group.built, `group ${tried.length} of ${count}, ${group.patch.files.length} files`);
+    tried.push(grown);
+    noteBuilt(grown.built, `group ${tried.length} of ${count}, ${grown.patch.files.length} files`);
     if (tried.length >= count) break;
   }
   return { tried, ungrouped };
