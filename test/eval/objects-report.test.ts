@@ -10,6 +10,9 @@ const MODULE = {
   backend: "livepatch",
   objects: [],
   functions: [],
+  callbacks: [],
+  states: [],
+  replace: false,
 } as const;
 const good = (id: string): Loaded => ({
   id,
@@ -28,7 +31,13 @@ function tried(outcome: BuiltPatch["outcome"], count: number, loaded?: Partial<L
     const isCarried = outcome === "carried";
     const reasons = isCarried ? [] : [{ rule: "init-code", symbol: "f", message: "'f' has run" }];
     const runPre = [{ unit: "a.c", object: "vmlinux", name: "f", outcome: "matched" as const }];
-    const built = { id, files: [`${id}.c`], outcome, reasons, ...(isCarried && { module: MODULE, runPre }) };
+    const built: BuiltPatch = {
+      id,
+      files: [`${id}.c`],
+      outcome,
+      reasons,
+      ...(isCarried && { module: MODULE, runPre }),
+    };
     return { built, ...(isCarried && { loaded: { ...good(id), ...loaded } }) };
   });
 }
