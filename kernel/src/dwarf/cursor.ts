@@ -32,7 +32,9 @@ export class Strings {
     this.#sections = new Map(tables.map(({ name, data }) => [name, bufferOn(data)]));
     const relocated = (wanted: string) =>
       new Map(
-        object.sections.find(({ name }) => name === wanted)?.relocations.map((entry) => [entry.offset, entry]),
+        object.sections
+          .find(({ name }) => name === wanted)
+          ?.relocations.map((entry) => [entry.offset, entry]),
       );
     this.#offsets = relocated(".debug_str_offsets");
     this.#addresses = relocated(".debug_addr");

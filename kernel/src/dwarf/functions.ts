@@ -1,7 +1,14 @@
 import type { ElfObject, ElfSection } from "../elf/object.js";
 import { Attribute, CodeAttribute, CodeTag, RangeEntry, Tag } from "./constants.js";
 import { type Address, Cursor } from "./cursor.js";
-import { type Declaration, type Entry, filesOf, readUnits, type Unit, type Wanted } from "./debug-information.js";
+import {
+  type Declaration,
+  type Entry,
+  filesOf,
+  readUnits,
+  type Unit,
+  type Wanted,
+} from "./debug-information.js";
 
 /** What the compiler says of the code and of the static variables in it. */
 export interface CodeInformation {
@@ -12,6 +19,7 @@ export interface CodeInformation {
 
 export interface CompiledFunction {
   readonly name: string;
+  readonly declaration: Declaration;
   /** All that was inlined into it, over any number of levels; what is inside of another stands behind it. */
   readonly inlined: readonly Inlined[];
   /** Names of the structs, unions and enums of its variables and parameters, inlined ones' too, or that they point to. */
@@ -130,7 +138,7 @@ class UnitReader {
       }
     };
     visit(entry);
-    return { name, inlined, types };
+    return { name, declaration: this.#declaration(this.#abstract(entry)), inlined, types };
   }
 
   localsOf(entry: Entry, owner: string): StaticLocal[] {
@@ -142,7 +150,8 @@ class UnitReader {
         if (child.tag !== Tag.VARIABLE) continue;
         const address = addressIn(child, CodeAttribute.LOCATION);
         const name = this.nameOf(child);
-        if (address === undefined || name === undefined || typeof address.symbol.section === "string") continue;
+        if (address === undefined || name === undefined || typeof address.symbol.section === "string")
+          continue;
         const ordinal = counts.get(name) ?? 0;
         counts.set(name, ordinal + 1);
         const offset = address.symbol.value + address.addend;

@@ -3,7 +3,7 @@ import type { ElfObject, ElfSection, ElfSymbol } from "../elf/object.js";
 import { alignUp } from "../elf/write.js";
 import { type Atom, type AtomicObject, bytesOf, isAtom, type Reference } from "./atoms.js";
 import type { Correlation } from "./correlate.js";
-import { leadsToOriginal, type Selection } from "./select.js";
+import { type Carried, leadsToOriginal, type Selection } from "./select.js";
 
 /**
  * Makes diff.o: what is carried, sections of one name joined. What stays in the running kernel is an undefined symbol
@@ -14,7 +14,7 @@ export function assemble(
   orig: AtomicObject,
   patched: AtomicObject,
   correlation: Correlation,
-  changed: ReadonlySet<Atom>,
+  carriedAlong: Carried,
   selection: Selection,
 ): ElfObject {
   const pieces = [...selection.carried].flatMap((atom) => [atom, ...atom.entries]);
@@ -38,7 +38,7 @@ export function assemble(
         ...symbol,
         binding: isNew ? symbol.binding : SymbolBinding.LOCAL,
         section: place.section,
-        value: place.offset,
+        value: place.offset + symbol.value - atom.start,
       };
       own.set(symbol, copy);
       symbols.push(copy);
@@ -65,8 +65,8 @@ export function assemble(
     const { target, at, bias } = reference;
     if (!isAtom(target)) return { symbol: undefinedSymbol(target.name, SymbolType.NONE), addend: at - bias };
     const original = correlation.origOf.get(target);
-    if (original && leadsToOriginal(from, reference, changed, patched, correlation))
-      return { symbol: undefinedSymbol(original.name, SymbolType.NONE), addend: at - bias };
+    if (original && leadsToOriginal(from, reference, carriedAlong, correlation))
+      return { symbol: undefinedSymbol(original.name, SymbolType.NONE), addend: at - target.entry - bias };
     // Named where it was named before: objtool takes a jump to another function's name for a tail call.
     const named = own.get(reference.symbol);
     if (named) return { symbol: named, addend: at - bias + target.start - reference.symbol.value };
