@@ -55,7 +55,6 @@ export function correlate(
           if (same) match(atom, same);
         }
   }
-  for (const [atom, origAtom] of byOtherNames(orig, patched, taken, origOf)) match(atom, origAtom);
 
   // Static locals last: who uses them is said in terms of functions, and those are known by now.
   const ambiguous: Observation[] = [];
@@ -71,6 +70,7 @@ export function correlate(
     ambiguous.push(...undecided);
   }
 
+  for (const [atom, origAtom] of byOtherNames(orig, patched, taken, origOf)) match(atom, origAtom);
   const removed = orig.atoms.filter(
     (atom) => (atom.kind === "function" || atom.kind === "data") && atom.name !== "" && !taken.has(atom),
   );
@@ -114,7 +114,8 @@ function byOtherNames(
   const free = new Map<string, Atom>();
   for (const atom of orig.atoms)
     if (!taken.has(atom) && (atom.kind === "function" || atom.kind === "data"))
-      for (const { name } of atom.symbols) free.set(`${atom.kind} ${name}`, atom);
+      for (const { name } of atom.symbols)
+        if (withoutNumbers(name) === name) free.set(`${atom.kind} ${name}`, atom);
   const matches = new Map<Atom, Atom>();
   const used = new Set<Atom>();
   for (const atom of patched.atoms) {
