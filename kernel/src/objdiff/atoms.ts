@@ -216,8 +216,14 @@ function atomsOf(section: ElfSection, symbols: readonly ElfSymbol[], context: Co
 const CALL_SITE_KEY =
   /^([\w$]+\.)?(__key|_rs|__warned|__already_done|__print_once|descriptor|_entry|_entry_ptr|__UNIQUE_ID_ddebug\d+)(\.\d+)*$/;
 
-/** What sanitizers write down for one place in the code, or for a type: CONFIG_UBSAN, CONFIG_KASAN. */
-const SANITIZER_DATA = /\.\.?L(ubsan_|ASAN|asan)/;
+/**
+ * What sanitizers write down for one place in the code, for a type or a variable: CONFIG_UBSAN, CONFIG_KASAN. clang has
+ * no name for it.
+ */
+const SANITIZER_DATA = /^\.data.*\.\.?L(ubsan_|ASAN)|^\.data\.(\.L)?__unnamed_\d+$/;
+
+/** Names that gcc and clang give to constants; most are not in the symbol table. */
+const MADE_UP = /^(\.str|\.L|\*?\.LC|__func__|__FUNCTION__|__PRETTY_FUNCTION__|__const|switch\.table|CSWTCH)(\.|$)/;
 
 /** Code addresses for computed jumps: include/linux/compiler.h, `__annotate_jump_table`. */
 const JUMP_TABLE = /^\.rodata\.\.c_jump_table/;
@@ -230,7 +236,8 @@ const JUMP_TABLE = /^\.rodata\.\.c_jump_table/;
 function isConstant(section: ElfSection, name: string, size: number, namesFunctions: boolean): boolean {
   if (size === 0 || CALL_SITE_KEY.test(name)) return true;
   if (SANITIZER_DATA.test(section.name) || JUMP_TABLE.test(section.name)) return true;
-  return isReadOnly(section) && (name === "" || (/\.\d+$/.test(name) && !namesFunctions));
+  if (!isReadOnly(section)) return false;
+  return name === "" || MADE_UP.test(name) || (/\.\d+$/.test(name) && !namesFunctions);
 }
 
 /** Constants, also those whose pointers are set when they are loaded. */

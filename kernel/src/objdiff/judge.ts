@@ -113,7 +113,7 @@ type Uses = ReadonlyMap<Atom, readonly { readonly user: Atom; readonly address: 
 
 function usesOf({ atoms }: AtomicObject, parents: ReadonlyMap<Atom, Atom>): Uses {
   const direct = new Map<Atom, { user: Atom; address: boolean }[]>();
-  for (const atom of atoms)
+  for (const atom of atoms.filter((other) => !isSanitizers(other)))
     for (const part of [atom, ...atom.entries])
       for (const { target, address } of part.references) {
         // What describes the code in a table belongs to the code.
@@ -130,8 +130,8 @@ function usesOf({ atoms }: AtomicObject, parents: ReadonlyMap<Atom, Atom>): Uses
     const queue = [...list];
     for (let use = queue.pop(); use !== undefined; use = queue.pop()) {
       const { user, address } = use;
-      if (user === target || (user.kind === "constant" && seen.has(user))) continue;
-      if (user.kind === "constant" && direct.has(user)) {
+      if (user === target || seen.has(user)) continue;
+      if (user.kind === "constant") {
         seen.add(user);
         queue.push(...(direct.get(user) ?? []).map((outer) => ({ ...outer, address: true })));
       } else found.set(user, (found.get(user) ?? false) || address);

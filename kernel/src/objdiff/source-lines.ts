@@ -43,11 +43,13 @@ const LINES: readonly { readonly of: RegExp; readonly lines: readonly Lines[] }[
     ],
   },
   // struct source_location (lib/ubsan.h), with which all of its data begins: a pointer, line and column.
-  { of: /\.Lubsan_data/, lines: [{ start: 8, end: 16, mask: 0xff }] },
+  { of: /\.Lubsan_data|\.L__unnamed_/, lines: [{ start: 8, end: 16, mask: 0xff }] },
 ];
 
-function linesIn({ kind, section, line }: Atom): readonly Lines[] {
+function linesIn({ kind, section, line, references }: Atom): readonly Lines[] {
   if (kind === "entry") return line === undefined ? [] : [{ start: line, end: line + 2, mask: 0xff }];
+  // Each begins with a pointer.
+  if (references[0]?.offset !== 0) return [];
   return LINES.find(({ of }) => of.test(section.name))?.lines ?? [];
 }
 
