@@ -123,7 +123,7 @@ function joinSections(
     };
     byName.set(name, joined);
     joined.section.align = Math.max(joined.section.align, align);
-    const offset = alignUp(joined.size, alignmentOf(piece));
+    const offset = alignUp(joined.size + piece.entry, alignmentOf(piece)) - piece.entry;
     places.set(piece, { section: joined.section, offset });
     joined.pieces.push(piece);
     joined.size = offset + (piece.end - piece.start);
@@ -135,9 +135,9 @@ function joinSections(
   return [...byName.values()].map(({ section }) => section);
 }
 
-/** The largest power of two, up to the section's own alignment, on which the piece stood before. */
-function alignmentOf({ section, start }: Atom): number {
+/** The largest power of two, up to the section's own alignment, on which the piece's entry stood before. */
+function alignmentOf({ section, start, entry }: Atom): number {
   let align = Math.max(section.align, 1);
-  while (start % align !== 0) align /= 2;
+  while ((start + entry) % align !== 0) align /= 2;
   return Math.max(align, 1);
 }

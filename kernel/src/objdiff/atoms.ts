@@ -223,7 +223,8 @@ const CALL_SITE_KEY =
 const SANITIZER_DATA = /^\.data.*\.\.?L(ubsan_|ASAN)|^\.data\.(\.L)?__unnamed_\d+$/;
 
 /** Names that gcc and clang give to constants; most are not in the symbol table. */
-const MADE_UP = /^(\.str|\.L|\*?\.LC|__func__|__FUNCTION__|__PRETTY_FUNCTION__|__const|switch\.table|CSWTCH)(\.|$)/;
+const MADE_UP =
+  /^(\.str|\.L|\*?\.LC|__func__|__FUNCTION__|__PRETTY_FUNCTION__|__const|switch\.table|CSWTCH)(\.|$)/;
 
 /** Code addresses for computed jumps: include/linux/compiler.h, `__annotate_jump_table`. */
 const JUMP_TABLE = /^\.rodata\.\.c_jump_table/;
@@ -288,7 +289,11 @@ function divideCode(section: ElfSection, symbols: readonly ElfSymbol[], room: re
   const isPrefix = new Set(prefixes);
   const isEmpty = (from: number, to: number) =>
     relocationsWithin(section, from, to).length === 0 &&
-    symbols.every((symbol) => symbol.value < from || symbol.value >= to || isPrefix.has(symbol));
+    // Labels of the assembler's own name nothing (GNU as, "Symbol Names").
+    symbols.every(
+      (symbol) =>
+        symbol.value < from || symbol.value >= to || symbol.name.startsWith(".L") || isPrefix.has(symbol),
+    );
   const pieces = divide(
     section,
     functions.filter((symbol) => !isPrefix.has(symbol)),

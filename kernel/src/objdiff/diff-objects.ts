@@ -113,7 +113,7 @@ export function diffObjects(
   const types = options.sameTypes ? [] : differingTypes(orig, patched);
   const [layouts, meanings] = [types.filter(isLayout), types.filter((type) => !isLayout(type))];
   const locate = (observation: Observation) => located(observation, patched);
-  const sizes = options.sameTypes ? [] : [orig, patched].flatMap(contradictions);
+  const sizes = options.sameTypes ? [] : contradictions(patched);
   const refusals = [...layouts, ...sizes, ...judgement.refusals, ...selection.refusals].map(locate);
   const explanations = explain(
     { orig, patched },

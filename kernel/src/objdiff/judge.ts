@@ -1,7 +1,7 @@
 import { SectionFlag, SymbolBinding, SymbolType } from "../elf/format.js";
 import type { Observation } from "../observation.js";
 import type { ObjectArchitecture } from "./architecture.js";
-import { type Atom, type AtomicObject, isAtom, isReadOnly } from "./atoms.js";
+import { type Atom, type AtomicObject, isAtom, isReadOnly, usedBytesOf } from "./atoms.js";
 import type { Comparer } from "./compare.js";
 import { type Correlation, placement, withoutNumbers } from "./correlate.js";
 import { describeEntry, holdsVariables, isHarmless, MACHINERY, machineryOf } from "./machinery.js";
@@ -85,7 +85,7 @@ export function judge(
   for (let atom = queue.pop(); atom !== undefined; atom = queue.pop()) {
     const origAtom = origOf.get(atom);
     if (origAtom === undefined) continue;
-    const reason = whyNotRedirected(origAtom, orig.architecture);
+    const reason = whyNotRedirected(origAtom, orig.architecture) ?? otherType(origAtom, atom, uses.patched);
     if (reason === undefined) continue;
     changed.delete(atom);
     const callers =
@@ -302,6 +302,22 @@ function whyNotRedirected(orig: Atom, architecture: ObjectArchitecture): Observa
       message: `function '${name}' changed, but it has no ftrace entry, so calls to it cannot be redirected`,
     };
   return undefined;
+}
+
+/** What is in front of a function besides room is the hash of its type (clang -fsanitize=kcfi). */
+function otherType(orig: Atom, patched: Atom, uses: Uses): Observation | undefined {
+  const front = (atom: Atom) => usedBytesOf(atom).subarray(0, atom.entry);
+  if (Buffer.compare(front(orig), front(patched)) === 0) return undefined;
+  // A function that nobody could point to had no hash.
+  const isPointedTo = (uses.get(patched) ?? []).some(({ address }) => address);
+  if (orig.entry !== patched.entry && !isPointedTo) return undefined;
+  const { name, section } = orig;
+  return {
+    rule: "prototype-changed",
+    symbol: name,
+    section: section.name,
+    message: `function '${name}' changes its type: what calls it through a pointer compares the hash in front of the running one, which stays`,
+  };
 }
 
 function changedData(orig: Atom, patched: Atom): Observation {
