@@ -14,6 +14,7 @@ import { type Correlation, correlate, type Declared, withoutNumbers } from "./co
 import { contradictions } from "./entry-sizes.js";
 import { type Edits, explain } from "./explain.js";
 import { judge } from "./judge.js";
+import { type CallbackKind, followMarks, readMarks, type SystemState } from "./marks.js";
 import type { ObjectDiff } from "./report.js";
 import { type Selection, select } from "./select.js";
 
@@ -85,6 +86,9 @@ export interface DiffResult {
   readonly report: ObjectDiff;
   /** What a hot patch has to carry; absent unless the outcome is `carried`. */
   readonly carried?: ElfObject;
+  /** Functions that the livepatch core is to call, by their names in what is carried. */
+  readonly callbacks: readonly { readonly kind: CallbackKind; readonly name: string }[];
+  readonly states: readonly SystemState[];
 }
 
 /**
@@ -107,14 +111,25 @@ export function diffObjects(
     );
   const correlation = correlate(before, after, () => declarations(orig, patched));
   const comparison = comparer(correlation, before.architecture);
-  const judgement = judge(before, after, correlation, comparison);
-  const carriedAlong = { ...judgement, changed: new Set(judgement.changed) };
-  const selection = select(after, correlation, carriedAlong);
   const types = options.sameTypes ? [] : differingTypes(orig, patched);
   const [layouts, meanings] = [types.filter(isLayout), types.filter((type) => !isLayout(type))];
-  const locate = (observation: Observation) => located(observation, patched);
+  const marks = readMarks(after);
   const sizes = options.sameTypes ? [] : contradictions(patched);
-  const refusals = [...layouts, ...sizes, ...judgement.refusals, ...selection.refusals].map(locate);
+  const judged = judge(before, after, correlation, comparison);
+  const judgement = followMarks(
+    { ...judged, refusals: [...layouts, ...sizes, ...judged.refusals] },
+    marks,
+    correlation,
+  );
+  const carriedAlong = { ...judgement, changed: new Set(judgement.changed) };
+  const selection = select(
+    after,
+    correlation,
+    carriedAlong,
+    marks.callbacks.map(({ atom }) => atom),
+  );
+  const locate = (observation: Observation) => located(observation, patched);
+  const refusals = [...judgement.refusals, ...selection.refusals].map(locate);
   const explanations = explain(
     { orig, patched },
     {
@@ -140,9 +155,11 @@ export function diffObjects(
       locate,
     ),
   };
-  if (outcome !== "carried") return { report };
+  const callbacks = marks.callbacks.map(({ kind, atom }) => ({ kind, name: atom.name }));
+  const { states } = marks;
+  if (outcome !== "carried") return { report, callbacks, states };
   const carried = assemble(before, after, correlation, carriedAlong, selection);
-  return { report, carried };
+  return { report, carried, callbacks, states };
 }
 
 /** By the atoms that the variables became. */

@@ -42,8 +42,14 @@ export interface Carried extends Pick<Judgement, "copied" | "replaced"> {
 /**
  * Follows everything that the changed functions refer to, and the functions and variables that are new to the whole
  * kernel: other files of the patch may use them.
+ * @param called functions that the livepatch core calls
  */
-export function select(patched: AtomicObject, correlation: Correlation, carriedAlong: Carried): Selection {
+export function select(
+  patched: AtomicObject,
+  correlation: Correlation,
+  carriedAlong: Carried,
+  called: readonly Atom[] = [],
+): Selection {
   const { changed } = carriedAlong;
   const reached = new Set<Atom>();
   const refusals: Observation[] = [];
@@ -51,7 +57,11 @@ export function select(patched: AtomicObject, correlation: Correlation, carriedA
   const newData: Atom[] = [];
   const externals = new Set<string>();
 
-  const queue: Atom[] = [...changed, ...patched.atoms.filter((atom) => isNewGlobal(atom, correlation))];
+  const queue: Atom[] = [
+    ...changed,
+    ...called,
+    ...patched.atoms.filter((atom) => isNewGlobal(atom, correlation)),
+  ];
   for (let atom = queue.pop(); atom !== undefined; atom = queue.pop()) {
     if (reached.has(atom)) continue;
     reached.add(atom);

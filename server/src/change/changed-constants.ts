@@ -1,8 +1,9 @@
 import type { ChangedFile, ChangeSet } from "./change-set.js";
 import { constantValue } from "./constant.js";
 import { enumeratorValues } from "./enumerators.js";
-import type { Item } from "./item.js";
+import type { Item, SourceFile } from "./item.js";
 import { oncePer } from "./once.js";
+import { headingAt } from "./outline.js";
 import type { Place } from "./place.js";
 import { changesOf } from "./sides.js";
 import { namesIn } from "./tokens.js";
@@ -37,6 +38,9 @@ function constantsWithin(changes: ChangeSet, file: ChangedFile): ReadonlyMap<str
   const found = new Map<string, ChangedConstant>();
   for (const one of [...constantsOfHeaders(changes), ...constantsOf(file)]) found.set(one.name, one);
   if (found.size === 0 || !file.after || !holdsAny(file.after.text, found)) return new Map();
+  // Reading all the file's items costs a parse: most files define nothing of a changed constant.
+  const definitions = [...file.after.text.matchAll(DEFINITION)].map(([text]) => text);
+  if (!definitions.some((text) => holdsAny(text, found))) return found;
   const macros = file.after.items.filter((item) => item.kind === "macro");
   for (let size = -1; size !== found.size; ) {
     size = found.size;
@@ -59,7 +63,7 @@ export function itemsMadeOf<Kind extends "data" | "type">(
   constants: ReadonlyMap<string, ChangedConstant>,
   textOf: (item: Extract<Item, { kind: Kind }>) => string,
 ): { item: Extract<Item, { kind: Kind }>; constant: ChangedConstant }[] {
-  if (constants.size === 0 || !file.after) return [];
+  if (constants.size === 0 || !file.after || !standsOutsideFunctions(file.after, constants)) return [];
   const changed = new Set(file.changes.map(({ after }) => after?.start));
   return file.after.items.flatMap((item) => {
     if (item.kind !== kind || item.kept === "no" || changed.has(item.start)) return [];
@@ -70,9 +74,18 @@ export function itemsMadeOf<Kind extends "data" | "type">(
   });
 }
 
+/** A `#define` with the lines that continue it. */
+const DEFINITION = /^[ \t]*#[ \t]*define\b(?:\\\r?\n|[^\n])*/gm;
+
 /** Whether a text names any of them: quicker than to read its items. */
 function holdsAny(text: string, names: ReadonlyMap<string, unknown>): boolean {
   for (const [word] of text.matchAll(/[A-Za-z_]\w*/g)) if (names.has(word)) return true;
+  return false;
+}
+
+function standsOutsideFunctions(file: SourceFile, names: ReadonlyMap<string, unknown>): boolean {
+  for (const { 0: word, index } of file.text.matchAll(/[A-Za-z_]\w*/g))
+    if (names.has(word) && !headingAt(file, file.lines.lineAt(index))?.isFunction) return true;
   return false;
 }
 

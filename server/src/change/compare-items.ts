@@ -24,23 +24,25 @@ export function heldPieces(file: LazySourceFile, root: SyntaxNode): Held[] {
 /**
  * What differs between what a file declared and what it declares now.
  * @param old what it declared; empty for a new file
- * @param now the file as it is, and its tree; absent for a removed file
+ * @param now trees that hold what it declares now; none for a removed file
  */
 export function compareItems(
   before: LazySourceFile | undefined,
   old: readonly Held[],
   after: LazySourceFile | undefined,
-  now: SyntaxTree | undefined,
+  now: readonly SyntaxTree[],
   hunks: readonly Hunk[],
 ): { changes: ItemChange[]; unread: Place[] } {
-  const pieces = after && now ? piecesOf(now.root).map((piece) => ({ ...hold(after, piece), piece })) : [];
+  const pieces = after
+    ? now.flatMap(({ root }) => piecesOf(root)).map((piece) => ({ ...hold(after, piece), piece }))
+    : [];
   // Most are the same to the letter; of the few that are left, those that are only written otherwise.
   const [left, rest] = withoutEqual(old, pieces, ({ key }) => key);
   const [gone, come] = withoutEqual(left, rest, ({ key }) => normalForms(key));
   const removed = before ? gone.flatMap(({ start, end }) => before.describeStretch(start, end)) : [];
   const added = after ? come.flatMap(({ piece }) => after.describe(piece)) : [];
   const changes = pairs(removed, added, before, after, hunks);
-  return { changes, unread: after && now ? unreadPlaces(after, now, hunks, added) : [] };
+  return { changes, unread: after ? now.flatMap((tree) => unreadPlaces(after, tree, hunks, added)) : [] };
 }
 
 function hold(file: LazySourceFile, piece: Piece): Held {

@@ -377,8 +377,9 @@ class Reader {
 
   #elements(list: SyntaxNode): Element[] {
     const elements: Element[] = [];
+    const condition = conditionOf(list);
     for (const child of list.namedChildren) {
-      if (child.type === "comment" || isCondition(list, child)) continue;
+      if (child.type === "comment" || child.id === condition?.id) continue;
       if (CONTAINERS.has(child.type)) {
         elements.push(...this.#elements(child));
         continue;
@@ -477,11 +478,10 @@ function systemCallName(macro: string, name: string): string {
   return /^SYSCALL(?:32)?_DEFINE/.test(macro) ? `sys_${name}` : name;
 }
 
-/** The name or expression behind `#if`. */
-export function isCondition(parent: SyntaxNode, node: SyntaxNode): boolean {
-  if (!parent.type.startsWith("preproc_")) return false;
-  const condition = parent.childForFieldName("condition") ?? parent.childForFieldName("name");
-  return condition?.id === node.id;
+/** The name or expression behind `#if`, of a container that is one. */
+export function conditionOf(container: SyntaxNode): SyntaxNode | undefined {
+  if (!container.type.startsWith("preproc_")) return undefined;
+  return container.childForFieldName("condition") ?? container.childForFieldName("name") ?? undefined;
 }
 
 function span(node: SyntaxNode | undefined): { nameStart: number; nameEnd: number } | Record<never, never> {

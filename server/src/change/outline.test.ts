@@ -1,6 +1,6 @@
 import { expect, it } from "vitest";
 import { loadEngine } from "../syntax/engine.js";
-import { functionHeading, headingAt, outlineOf, usesInFile } from "./outline.js";
+import { functionHeading, headingAt, outlineOf, usesByTokens } from "./outline.js";
 import { LazySourceFile } from "./source-file.js";
 
 const engine = await loadEngine();
@@ -65,7 +65,7 @@ it("finds functions and tables by their layout", () => {
 });
 
 it("tells uses from declarations, comments and strings, and what they are for", () => {
-  const found = usesInFile(FILE, "helper").map(({ line, kind, within, member, argumentOf }) => ({
+  const found = usesByTokens(FILE, "helper").map(({ line, kind, within, member, argumentOf }) => ({
     line,
     kind,
     within,
@@ -80,7 +80,7 @@ it("tells uses from declarations, comments and strings, and what they are for", 
     { ...none, line: 30, kind: "address", member: "run" },
     { ...none, line: 34, kind: "address", argumentOf: "module_init" },
   ]);
-  expect(usesInFile(FILE, "one").map(({ member }) => member)).toEqual(["stop"]);
+  expect(usesByTokens(FILE, "one").map(({ member }) => member)).toEqual(["stop"]);
 });
 
 it("reads any text", () => {

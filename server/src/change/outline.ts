@@ -32,7 +32,7 @@ export function functionHeading(file: SourceFile, name: string): Heading | undef
 }
 
 /** Where a name is used in one file, told by tokens; its definition and declarations are left out. */
-export function usesInFile(file: SourceFile, name: string): readonly Use[] {
+export function usesByTokens(file: SourceFile, name: string): readonly Use[] {
   const known = usesByName(file);
   const uses = known.get(name) ?? findUses(file, name);
   known.set(name, uses);

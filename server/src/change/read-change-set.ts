@@ -6,6 +6,7 @@ import { withTree } from "../syntax/engine.js";
 import { decodeSource } from "../syntax/source-text.js";
 import type { Edit, Engine, SyntaxTree } from "../syntax/tree.js";
 import type { ChangedFile, ChangeSet, Hunk } from "./change-set.js";
+import { changedRegions } from "./changed-regions.js";
 import { compareItems, type Held, heldPieces } from "./compare-items.js";
 import { hunksBetween } from "./hunks.js";
 import type { LineIndex } from "./line-index.js";
@@ -59,6 +60,8 @@ export function readChangedFile(
 export function compareFile(engine: Engine, file: FileChange, readConditions: ReadConditions): Comparison {
   const [before, after] = openSides(engine, file, readConditions);
   const hunks = hunksBetween(before?.lines.lines ?? [], after?.lines.lines ?? []);
+  const inParts = before && after && compareRegions(engine, before, after, hunks);
+  if (inParts) return { ...inParts, hunks };
   const old = before && engine.parse(before.text);
   let now: SyntaxTree | undefined;
   try {
@@ -67,10 +70,35 @@ export function compareFile(engine: Engine, file: FileChange, readConditions: Re
     const grows = old && before && after && hunks.length <= MOST_MOVES;
     if (grows) moveTree(old, before.lines, after.lines, hunks);
     now = after && engine.parse(after.text, grows ? old : undefined);
-    return { ...compareItems(before, held, after, now, hunks), hunks };
+    return { ...compareItems(before, held, after, now ? [now] : [], hunks), hunks };
   } finally {
     old?.free();
     now?.free();
+  }
+}
+
+/** Reads only what is around the differences. @returns undefined when that cannot be read by itself */
+function compareRegions(
+  engine: Engine,
+  before: LazySourceFile,
+  after: LazySourceFile,
+  hunks: readonly Hunk[],
+): Omit<Comparison, "hunks"> | undefined {
+  const held: Held[] = [];
+  const now: SyntaxTree[] = [];
+  try {
+    for (const region of changedRegions(before.lines, after.lines, hunks) ?? [undefined]) {
+      const old = region && engine.parse(before.text, undefined, region.before);
+      if (!old || old.root.hasError) return undefined;
+      held.push(...heldPieces(before, old.root));
+      old.free();
+      const tree = engine.parse(after.text, undefined, region.after);
+      now.push(tree);
+      if (tree.root.hasError) return undefined;
+    }
+    return compareItems(before, held, after, now, hunks);
+  } finally {
+    for (const tree of now) tree.free();
   }
 }
 
@@ -149,7 +177,7 @@ export class EditedFile {
     }
     const after = openSource(this.#engine, this.#path, text, this.#readConditions);
     const hunks = hunksBetween(this.#before?.lines.lines ?? [], after.lines.lines);
-    const compared = compareItems(this.#before, this.#held, after, this.#tree, hunks);
+    const compared = compareItems(this.#before, this.#held, after, this.#tree ? [this.#tree] : [], hunks);
     return sides(this.#path, [this.#before, after], { ...compared, hunks });
   }
 

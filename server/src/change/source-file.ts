@@ -1,6 +1,6 @@
 import { withTree } from "../syntax/engine.js";
 import type { Engine, SyntaxNode, SyntaxTree } from "../syntax/tree.js";
-import { CONTAINERS, type Description, describe, isCondition } from "./describe.js";
+import { CONTAINERS, conditionOf, type Description, describe } from "./describe.js";
 import type { Item, SourceFile } from "./item.js";
 import { LineIndex } from "./line-index.js";
 
@@ -112,9 +112,10 @@ export function piecesOf(root: SyntaxNode): Piece[] {
   const pieces: Piece[] = [];
   const collect = (parent: SyntaxNode) => {
     const children = parent.children;
+    const condition = conditionOf(parent);
     for (const [at, node] of children.entries()) {
       if (CONTAINERS.has(node.type)) collect(node);
-      else if (node.isNamed && !SILENT.has(node.type) && !isCondition(parent, node))
+      else if (node.isNamed && !SILENT.has(node.type) && node.id !== condition?.id)
         pieces.push({ node, start: node.startIndex, end: endOf(children, at) });
     }
   };

@@ -18,7 +18,14 @@ export interface Seed {
 
 export type Job =
   | { readonly kind: "compare"; readonly file: FileChange }
-  | { readonly kind: "uses"; readonly text: string; readonly names: ReadonlySet<string> };
+  | { readonly kind: "names"; readonly everywhere: ReadonlySet<string> }
+  | {
+      readonly kind: "uses";
+      readonly text: string;
+      readonly names: ReadonlySet<string>;
+      /** Whether the names told before are looked for as well. */
+      readonly everywhere: boolean;
+    };
 
 export interface Asked {
   readonly id: number;
@@ -55,14 +62,24 @@ async function workOn(): Promise<void> {
   isWorking = false;
 }
 
+let everywhere: ReadonlySet<string> = new Set();
+
 function answer({ id, job }: Asked): Answer {
   try {
-    const value =
-      job.kind === "compare"
-        ? compareFile(engine, job.file, readConditions)
-        : usesInFile(engine, job.text, job.names);
-    return { id, value };
+    return { id, value: result(job) };
   } catch (error) {
     return { id, error };
+  }
+}
+
+function result(job: Job): unknown {
+  switch (job.kind) {
+    case "compare":
+      return compareFile(engine, job.file, readConditions);
+    case "names":
+      everywhere = job.everywhere;
+      return undefined;
+    case "uses":
+      return usesInFile(engine, job.text, job.names, job.everywhere ? everywhere : undefined);
   }
 }

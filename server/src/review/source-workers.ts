@@ -36,10 +36,17 @@ export function sourceWorkers(tree: SourceTree, files: readonly FileChange[]): S
     if (!freest) throw new Error("no thread");
     return freest.ask(job);
   };
+  let toldEverywhere: ReadonlySet<string> | undefined;
   return {
     compare: async (file) => (await ask({ kind: "compare", file })) as Awaited<ReturnType<Compare>>,
-    findUses: async (text, names) =>
-      (await ask({ kind: "uses", text, names })) as Awaited<ReturnType<FindUses>>,
+    findUses: async (text, names, everywhere) => {
+      // They are many: each thread is told them once.
+      if (everywhere && everywhere !== toldEverywhere)
+        for (const thread of threads) void thread.ask({ kind: "names", everywhere });
+      toldEverywhere = everywhere ?? toldEverywhere;
+      const job: Job = { kind: "uses", text, names, everywhere: everywhere !== undefined };
+      return (await ask(job)) as Awaited<ReturnType<FindUses>>;
+    },
     close: async () => {
       await Promise.all(threads.map((thread) => thread.close()));
     },

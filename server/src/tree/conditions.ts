@@ -51,11 +51,19 @@ interface Known extends ConditionsOptions {
 /** Tells the conditions of files of a tree, by its configuration and, where it matters, by what each is built into. */
 export function readConditionsOf(tree: SourceTree): ReadConditions {
   const build = unitBuilds(tree);
-  return (path, text) => {
+  const open = (path: string, text: string) => {
     const asksForModule = path.endsWith(".c") && /\bMODULE\b|\bIS_REACHABLE\b/.test(text);
     const into = asksForModule ? build(path).into : "unknown";
     const isKnown = into !== "unknown" && into !== "nothing";
     return lineConditions(text, tree.config, isKnown ? { module: into === "module" } : {});
+  };
+  // Of most files of a large patch nobody asks.
+  return (path, text) => {
+    let conditionsAt: ReturnType<typeof open> | undefined;
+    return (line) => {
+      conditionsAt ??= open(path, text);
+      return conditionsAt(line);
+    };
   };
 }
 

@@ -145,6 +145,29 @@ it("answers about a tree that never changes are kept, and those about another pa
   expect(third.uses("do_it").places.map(told)).toContain("include/linux/it.h:4 declaration");
 });
 
+it("what of a large patch is read does not depend on what was asked before", async () => {
+  // Thirteen functions with sixty users each, all in different files: more than are read for one patch.
+  const names = Array.from({ length: 13 }, (_, at) => `fn${String(at).padStart(2, "0")}`);
+  await mkdir(join(root, "users"));
+  for (const name of names)
+    for (let at = 0; at < 60; at++)
+      await writeFile(
+        join(root, `users/${name}_${at}.c`),
+        `int user${at}(void)\n{\n\treturn ${name}();\n}\n`,
+      );
+  tree = { ...tree, immutable: true };
+  const define = (some: readonly string[]) =>
+    some.map((name) => `int ${name}(void)\n{\n\treturn 1;\n}\n`).join("");
+  const large = { "kernel/functions.c": define(names) };
+  const cold = await gather(large);
+  const kinds = (facts: TreeFacts) => names.map((name) => facts.uses(name).places.map(told));
+  expect(kinds(cold).flat().join()).toContain("unread");
+
+  await rm(join(cache, "tree-answers"), { recursive: true });
+  await gather({ "kernel/functions.c": define(names.slice(-2)) });
+  expect(kinds(await gather(large))).toEqual(kinds(cold));
+});
+
 it("names a missing ripgrep", async () => {
   const path = process.env.PATH;
   try {

@@ -16,10 +16,15 @@ import type { HeaderReach, TreeFacts, UnitBuild, Use, Uses } from "./tree-facts.
 import { type FileUse, usesInFile } from "./uses-in-file.js";
 import { type Words, wordsOf } from "./words-of.js";
 
-/** Finds the uses of names in a file's text; by whomever, wherever. */
+/**
+ * Finds the uses of names in a file's text; by whomever, wherever.
+ * @param names of this file
+ * @param everywhere names that are looked for in every file, the same set each time
+ */
 export type FindUses = (
   text: string,
   names: ReadonlySet<string>,
+  everywhere?: ReadonlySet<string>,
 ) => ReadonlyMap<string, readonly FileUse[]> | Promise<ReadonlyMap<string, readonly FileUse[]>>;
 
 /** Files that are parsed for one name, and for all. */
@@ -39,7 +44,7 @@ export async function gatherFacts(
   tree: SourceTree,
   changes: ChangeSet,
   engine: Engine,
-  findUses: FindUses = (text, names) => usesInFile(engine, text, names),
+  findUses: FindUses = (text, ...names) => usesInFile(engine, text, ...names),
 ): Promise<TreeFacts> {
   const inclusions = once(() => readInclusions(work, tree));
   const textBuild = unitBuilds(tree);
@@ -147,11 +152,16 @@ function withKind(use: Use, isFunction: boolean): Use {
 }
 
 interface KeptUses extends Uses {
-  /** Files that were not read since the patch changes them. */
+  /** Files that it stands in. */
+  readonly files: readonly string[];
+  /** Those that were not read since the patch changes them. */
   readonly skipped: readonly string[];
 }
 
-/** Uses in the tree as it was, by name; files that the patch changes are not read. */
+/**
+ * Uses in the tree as it was, by name; files that the patch changes are not read. What is kept spares the reading, but which
+ * files are read for a large patch does not depend on it: the same patch gives the same answers.
+ */
 async function usesInTree(
   work: Work,
   tree: SourceTree,
@@ -159,24 +169,36 @@ async function usesInTree(
   findUses: FindUses,
   names: ReadonlySet<string>,
 ): Promise<Map<string, Uses>> {
-  const kept = keptAnswers<KeptUses>(work, tree, "uses-1");
+  const kept = keptAnswers<KeptUses>(work, tree, "uses-2");
   const changed = new Set(changes.files.map(({ path }) => path));
-  const uses = new Map<string, Uses>();
-  const wanted: string[] = [];
+  const known = new Map<string, KeptUses>();
   for (const name of names) {
-    const known = kept.read(name);
-    if (known?.skipped.every((file) => changed.has(file))) uses.set(name, known);
-    else wanted.push(name);
+    const answer = kept.read(name);
+    if (answer?.skipped.every((file) => changed.has(file))) known.set(name, answer);
   }
-  const occurrences = [...(await findWords(work, tree, wanted))];
-  const plan = planOf(occurrences);
-  const read = await readFiles(work, tree, findUses, plan.files, changed);
-  for (const [name, found] of occurrences) {
+  const unknown = await findWords(
+    work,
+    tree,
+    [...names].filter((name) => !known.has(name)),
+  );
+  const filesOf = new Map<string, readonly string[]>();
+  for (const [name, { files }] of known) filesOf.set(name, files);
+  for (const [name, { places }] of unknown) filesOf.set(name, [...new Set(places.map(([file]) => file))]);
+  const plan = planOf([...filesOf]);
+
+  const [uses, wanted] = [new Map<string, Uses>(), new Set<string>()];
+  for (const name of names) {
+    const answer = known.get(name);
+    if (answer && plan.whole.has(name)) uses.set(name, answer);
+    else wanted.add(name);
+  }
+  const read = await readFiles(work, tree, findUses, wanted, plan.files, changed);
+  for (const [name, found] of await findWords(work, tree, wanted)) {
     const answer = usesOfOccurrences(name, found, read);
     uses.set(name, answer);
     if (!plan.whole.has(name)) continue;
-    const skipped = [...new Set(found.places.map(([file]) => file))].filter((file) => changed.has(file));
-    kept.write(name, { ...answer, skipped });
+    const files = filesOf.get(name) ?? [];
+    kept.write(name, { ...answer, files, skipped: files.filter((file) => changed.has(file)) });
   }
   return uses;
 }
@@ -189,13 +211,11 @@ interface Plan {
 }
 
 /** Names in few files come first: of them everything is read. */
-function planOf(occurrences: readonly (readonly [string, Occurrences])[]): Plan {
+function planOf(filesOf: readonly (readonly [name: string, files: readonly string[]])[]): Plan {
   const files = new Map<string, Set<string>>();
   const whole = new Set<string>();
-  const byFiles = occurrences
-    .map(([name, { places }]) => ({ name, files: [...new Set(places.map(([file]) => file))] }))
-    .sort((a, b) => a.files.length - b.files.length || (a.name < b.name ? -1 : 1));
-  for (const { name, files: found } of byFiles) {
+  const byFiles = filesOf.toSorted(([a, x], [b, y]) => x.length - y.length || (a < b ? -1 : 1));
+  for (const [name, found] of byFiles) {
     const wanted = found.slice(0, FILES_OF_A_WORD);
     const affordable = wanted.filter((file) => files.has(file) || files.size < FILES_IN_ALL);
     for (const file of affordable) {
@@ -214,14 +234,16 @@ async function readFiles(
   work: Work,
   tree: SourceTree,
   findUses: FindUses,
+  wanted: ReadonlySet<string>,
   files: Plan["files"],
   skipped: ReadonlySet<string>,
 ): Promise<ReadFiles> {
   const read = new Map<string, ReadonlyMap<string, readonly FileUse[]>>();
   let done = 0;
-  await severalAtATime(work, files, async ([file, names]) => {
+  await severalAtATime(work, files, async ([file, all]) => {
     work.progress(`reading ${file}`, done++ / files.size);
-    if (skipped.has(file)) return;
+    const names = new Set([...all].filter((name) => wanted.has(name)));
+    if (names.size === 0 || skipped.has(file)) return;
     const uses = await readUses(tree, findUses, file, names);
     if (uses) read.set(file, uses);
   });
@@ -271,12 +293,13 @@ async function usesInPatch(
   findUses: FindUses,
   words: Words,
 ): Promise<Map<string, Use[]>> {
+  const localTo = new Map<string, Set<string>>();
+  for (const [name, files] of words.local)
+    for (const file of files) localTo.set(file, (localTo.get(file) ?? new Set()).add(name));
   const uses = new Map<string, Use[]>();
   await severalAtATime(work, changes.files, async ({ path, after }) => {
     if (!after) return;
-    const isWanted = (name: string) => words.tree.has(name) || words.local.get(name)?.has(path) === true;
-    const names = new Set([...after.text.matchAll(/[A-Za-z_]\w*/g)].map(([name]) => name).filter(isWanted));
-    for (const [name, found] of await findUses(after.text, names)) {
+    for (const [name, found] of await findUses(after.text, localTo.get(path) ?? new Set(), words.tree)) {
       const all = uses.get(name) ?? [];
       for (const use of found) all.push({ file: path, ...use, inPatch: true });
       uses.set(name, all);

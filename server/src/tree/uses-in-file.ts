@@ -9,6 +9,7 @@ export type FileUse = Omit<Use, "file" | "inPatch">;
  * Every use of some names in a file; comments and strings are left out. Only the functions and declarations around them
  * are parsed where these can be read by themselves.
  * @param names identifiers
+ * @param more further ones
  * @returns by name, in the order of the text. A name's use as a value is said to be an `address`: whether it is a function's
  *   the caller knows
  * @throws Fault as `Engine.parse`
@@ -16,9 +17,10 @@ export type FileUse = Omit<Use, "file" | "inPatch">;
 export function usesInFile(
   engine: Engine,
   text: string,
-  names: Pick<ReadonlySet<string>, "has">,
+  names: ReadonlySet<string>,
+  more: ReadonlySet<string> = new Set(),
 ): Map<string, FileUse[]> {
-  const places = placesOf(text, names);
+  const places = placesOf(text, (name) => names.has(name) || more.has(name));
   const parts = partsAround(text, places);
   const inParts = parts && usesInParts(engine, text, places, parts);
   return byName(
@@ -35,11 +37,11 @@ interface NamePlace {
   readonly column: number;
 }
 
-function placesOf(text: string, names: Pick<ReadonlySet<string>, "has">): NamePlace[] {
+function placesOf(text: string, isWanted: (name: string) => boolean): NamePlace[] {
   const places: NamePlace[] = [];
   let [line, lineStart] = [1, 0];
   for (const { 0: name, index } of text.matchAll(/[A-Za-z_]\w*/g)) {
-    if (!names.has(name)) continue;
+    if (!isWanted(name)) continue;
     for (
       let end = text.indexOf("\n", lineStart);
       end !== -1 && end < index;

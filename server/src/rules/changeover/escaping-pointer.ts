@@ -1,7 +1,9 @@
 import { type Body, bodyOf, placeOfCall } from "../../change/body-calls.js";
 import type { ChangedFile, ChangeSet } from "../../change/change-set.js";
 import { changedBodies } from "../../change/changed-bodies.js";
+import type { DataItem, FunctionItem } from "../../change/item.js";
 import { livepatchCallbacks, UNPATCH } from "../../change/livepatch-callbacks.js";
+import { oncePer } from "../../change/once.js";
 import { endsRegistration, type Registration, registrationOf } from "../../change/registrations.js";
 import { changesOf } from "../../change/sides.js";
 import type { SourceRule } from "../inspection.js";
@@ -52,16 +54,18 @@ interface Stored {
 
 /** Names of functions and variables that come with the patch and that this file can mean, with what they are. */
 function newNames(file: ChangedFile, changes: ChangeSet): ReadonlyMap<string, string> {
-  const names = new Map<string, string>();
-  for (const { before, after } of changes.changes) {
-    if (before || !after || after.kept === "no") continue;
-    if (after.kind !== "function" && after.kind !== "data") continue;
-    if (after.isStatic && after.file !== file.path) continue;
-    if (after.kind === "data" && after.isExtern) continue;
-    names.set(after.name, after.kind === "function" ? "the new function" : "the new variable");
-  }
-  return names;
+  const seen = newItems(changes).filter(({ isStatic, file: from }) => !isStatic || from === file.path);
+  return new Map(
+    seen.map(({ name, kind }) => [name, kind === "function" ? "the new function" : "the new variable"]),
+  );
 }
+
+const newItems = oncePer((changes: ChangeSet): readonly (FunctionItem | DataItem)[] =>
+  changes.changes.flatMap(({ before, after }) => {
+    if (before || !after || after.kept === "no") return [];
+    return after.kind === "function" || (after.kind === "data" && !after.isExtern) ? [after] : [];
+  }),
+);
 
 const MEMBER: Registration = { header: "", call: /^$/, keeper: "a live object", ends: [] };
 

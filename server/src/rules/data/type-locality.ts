@@ -1,6 +1,7 @@
 import { callsIn, descendants } from "../../change/calls.js";
 import { innermostName } from "../../change/describe.js";
-import type { FunctionItem, TypeItem } from "../../change/item.js";
+import type { FunctionItem, Item, TypeItem } from "../../change/item.js";
+import { headingAt } from "../../change/outline.js";
 import { changesOf } from "../../change/sides.js";
 import type { SyntaxNode } from "../../syntax/tree.js";
 import type { Inspection } from "../inspection.js";
@@ -18,14 +19,19 @@ export function livesOnPatchedStacks(item: TypeItem, { file, changes, facts }: I
   const changed = new Set(
     changes.changes.filter(({ after }) => after?.kind === "function").map((change) => change.name),
   );
+  if (places.some((use) => use.file !== file.path || use.kind === "unread")) return false;
   const functions = new Set<FunctionItem["start"]>();
   for (const use of places) {
-    if (use.file !== file.path || use.kind === "unread") return false;
     if (use.line >= item.line && use.line <= item.endLine) continue;
-    const around = file.after.items.find(({ line, endLine }) => line <= use.line && use.line <= endLine);
-    if (around?.kind === "prototype" && changed.has(around.name)) continue;
-    if (around?.kind !== "function" || !changed.has(around.name)) return false;
-    functions.add(around.start);
+    const holds = (item: Item | undefined) => item && item.line <= use.line && use.line <= item.endLine;
+    const user = changesOf(file, "function").find(({ after }) => holds(after))?.after;
+    if (user) functions.add(user.start);
+    // Reading all the file's items is left to the end.
+    else if (headingAt(file.after, use.line)?.isFunction) return false;
+    else {
+      const around = file.after.items.find(holds);
+      if (around?.kind !== "prototype" || !changed.has(around.name)) return false;
+    }
   }
   let onStack = 0;
   for (const change of changesOf(file, "function")) {

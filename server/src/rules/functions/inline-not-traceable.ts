@@ -1,7 +1,7 @@
 import type { ChangedFile, ItemChange } from "../../change/change-set.js";
 import type { FunctionItem, SourceFile } from "../../change/item.js";
 import { placeOfLine } from "../../change/line-index.js";
-import { functionHeading, type Heading, usesInFile } from "../../change/outline.js";
+import { functionHeading, type Heading, usesByTokens } from "../../change/outline.js";
 import { changesOf } from "../../change/sides.js";
 import { normalForm, tokensOf } from "../../change/tokens.js";
 import type { TreeFacts, Use } from "../../tree/tree-facts.js";
@@ -109,7 +109,7 @@ function inlineHolders(facts: TreeFacts, file: SourceFile, changed: FunctionItem
       if (inline && sizeOf(normalForm(body)) > LARGE) holders.push(heading);
       follow(
         caller,
-        usesInFile(file, caller),
+        usesByTokens(file, caller),
         inline || words.includes("__always_inline"),
         words.includes("static"),
       );

@@ -1,5 +1,5 @@
 import type { SourceFile } from "../../change/item.js";
-import { functionHeading, usesInFile } from "../../change/outline.js";
+import { functionHeading, usesByTokens } from "../../change/outline.js";
 import type { TreeFacts, Use } from "../../tree/tree-facts.js";
 
 /** How far callers of callers are followed. */
@@ -27,7 +27,7 @@ export function onlyUsedBy(
     const heading = functionHeading(file, within);
     // Only of a static function this file shows all users.
     if (!heading || !/\bstatic\b/.test(heading.text) || above.length >= DEPTH) return false;
-    const callers = usesInFile(file, within);
+    const callers = usesByTokens(file, within);
     return callers.length > 0 && callers.every((caller) => reached(caller, [...above, within]));
   };
   return uses.length > 0 && uses.every((use) => reached(use, [name])) ? uses : undefined;

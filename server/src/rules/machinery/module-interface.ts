@@ -3,7 +3,7 @@ import type { ChangedFile, ItemChange } from "../../change/change-set.js";
 import { isDeviceTable } from "../../change/device-table.js";
 import { purposeOfMacro } from "../../change/file-scope-macros.js";
 import type { CallItem, FunctionItem } from "../../change/item.js";
-import { usesInFile } from "../../change/outline.js";
+import { usesByTokens } from "../../change/outline.js";
 import { changesOf, placeOfNode } from "../../change/sides.js";
 import { INITCALL, initAnnotation } from "../functions/annotations.js";
 import type { Inspection, SourceFinding, SourceRule } from "../inspection.js";
@@ -109,7 +109,7 @@ function isRegistration({ name }: Call): boolean {
 /** Initialisation: marked so, or what an initcall names. */
 function ranOnce({ file, facts }: Inspection, { name, annotations }: FunctionItem): boolean {
   if (initAnnotation(annotations, facts.tree.config)?.fate === "freed") return true;
-  const uses = file.after ? usesInFile(file.after, name) : [];
+  const uses = file.after ? usesByTokens(file.after, name) : [];
   return uses.some(
     ({ within, argumentOf }) => within === undefined && argumentOf !== undefined && INITCALL.test(argumentOf),
   );
