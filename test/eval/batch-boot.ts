@@ -176,7 +176,10 @@ function loadedOf(
     log: STEPS.slice(1).flatMap((step) => unexpected(console, `${id}: ${step}`)),
     words: steps
       .filter(({ name, outcome }) => outcome === "failed" && name !== "targets")
-      .flatMap(({ name, remark, diagnostics }) => [`${name}: ${remark}`, ...diagnostics]),
+      .flatMap(({ name, remark, diagnostics }) => [
+        `${name}: ${remark}`,
+        ...diagnostics.filter((line) => line.startsWith("| ")),
+      ]),
   };
 }
 
