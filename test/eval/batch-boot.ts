@@ -183,10 +183,13 @@ function loadedOf(
   };
 }
 
-/** What is said of every live patch that is not signed (kernel/module, kernel/livepatch). */
+/** What is said of every live patch that is not signed (kernel/module, kernel/livepatch), and by any slow machine. */
 const EXPECTED = [
   /^livepatch: (enabling patch|'\S+': (starting|completing) (patching|unpatching) transition|'\S+': (patching|unpatching) complete)/,
   /^\S+: (tainting kernel with TAINT_LIVEPATCH|loading out-of-tree module taints kernel|module verification failed: signature and\/or required key missing)/,
+  /^random: crng init done$/,
+  /^clocksource: (timekeeping watchdog on CPU\d+: \S+ wd-wd read-back delay|wd-\S+-wd read-back delay|Long readout interval)/,
+  /^hrtimer: interrupt took \d+ ns$/,
 ];
 
 /** Of a complaint its first line; else each line that is not expected. */

@@ -58,7 +58,7 @@ export async function openBuilder(work: Work, profile: KernelProfile): Promise<B
   const state = createHash("sha256").update(basename(await buildCache(work, profile)));
   for (const folder of ["dist", "runtime"])
     for (const [path, print] of await takePrints(work, KERNEL_ROOM, folder))
-      if (!/\.(?:map|d\.ts)$|\.test\./.test(path)) state.update(`${path} ${print}\n`);
+      if (!/\.(?:map|d\.ts)$|\.test\.|^runtime\/guest\//.test(path)) state.update(`${path} ${print}\n`);
   const version = state.digest("hex").slice(0, 16);
   const kept = join(work.cache, "eval", "objects", version);
   await mkdir(kept, { recursive: true });
