@@ -5,7 +5,8 @@ import type { ElfObject } from "../elf/object.js";
 import { writeElf } from "../elf/write.js";
 import { checkpoint, type Work } from "../host/work.js";
 import { linkingMaterials, makePatchModule } from "../module/make-patch-module.js";
-import { diffObjects, openObject } from "../objdiff/diff-objects.js";
+import { judgeSigningKey, type SigningKey } from "../module/sign-module.js";
+import { type DiffResult, diffObjects, openObject } from "../objdiff/diff-objects.js";
 import type { ObjectDiff } from "../objdiff/report.js";
 import type { Observation } from "../observation.js";
 import type { KernelProfile } from "../profile/profile.js";
@@ -21,20 +22,25 @@ import { type Original, originalsOf } from "./originals.js";
 import { judgeOutput, publish } from "./output.js";
 import { applyPatches, type FileChange, type PatchFile } from "./patch-files.js";
 import { type PreObjects, preObjects } from "./pre-object.js";
+import { provenanceOf } from "./provenance.js";
 import { skeleton } from "./skeleton.js";
 import { affectedUnits, notBuilt } from "./units.js";
 
 export interface BuildRequest {
   /** A series, applied in order. */
   readonly patches: readonly PatchFile[];
-  /** Folder for `patch.ko` and `objects/`; made when missing. */
+  /** Folder for `patch.ko`, `patch.provenance.json` and `objects/`; made when missing. */
   readonly outputDir: string;
   /** Of the module; by default made from the first patch's name. */
   readonly name?: string;
+  /** Whether the module takes over from all patches loaded before it; by default it is added to them. */
+  readonly replace?: boolean;
+  /** Signs the module; unsigned when absent. */
+  readonly signing?: SigningKey;
 }
 
 /** What a build may leave in its output folder. The report beside it is the caller's, and void from now on. */
-const OUTPUTS = ["patch.ko", "objects", "report.json"];
+const OUTPUTS = ["patch.ko", "patch.provenance.json", "objects", "report.json"];
 const DAY = 24 * 60 * 60 * 1000;
 
 /**
@@ -53,6 +59,8 @@ export async function buildPatch(
 ): Promise<BuildResult> {
   const name = moduleName(request.name, request.patches[0]?.name ?? "");
   const outputDir = await judgeOutput(request.outputDir, [profile.source, profile.build]);
+  const { replace = false, signing } = request;
+  if (signing) await judgeSigningKey(signing);
   const folder = await openWorkFolder(work);
   const pres = preObjects(work, profile);
   try {
@@ -71,22 +79,34 @@ export async function buildPatch(
 
     let module: PatchModule | undefined;
     let matched: RunPre | undefined;
+    let provenance = "";
     const carried = compared.units.filter(isCarried);
     if (!compared.refused) {
-      if (carried.every(({ report }) => report.changed.length === 0))
+      if (carried.every(({ report, callbacks }) => report.changed.length + callbacks.length === 0))
         observations.push(changesNothing(compared.units.length));
       else {
         const units = carried.map(({ report, ...unit }) => ({ ...unit, changed: report.changed }));
-        const request = { name, units, path: join(folder, "patch.ko") };
+        const wanted = {
+          ...{ name, units, path: join(folder, "patch.ko"), replace },
+          ...(signing && { signing }),
+        };
         const linked = await materials;
         const [made, found] = await Promise.all([
-          makePatchModule(work, profile, request, linked),
+          makePatchModule(work, profile, wanted, linked),
           runPre(work, profile, linked.symbols, vmlinux, units, folder),
         ]);
         matched = found;
         observations.push(...made.observations, ...matched.observations);
-        if (made.module && !matched.observations.some(blocks))
+        if (made.module && !matched.observations.some(blocks)) {
           module = { ...made.module, path: join(outputDir, "patch.ko") };
+          provenance = await provenanceOf(work, profile, module, {
+            patches: request.patches,
+            changes,
+            units: compared.units.map(({ unit }) => unit),
+            replace,
+            signed: signing !== undefined,
+          });
+        }
       }
     }
     checkpoint(work);
@@ -102,7 +122,8 @@ export async function buildPatch(
       if (carried.length > 0) written.push("objects");
       if (module) {
         await copyFile(join(folder, "patch.ko"), join(aside, "patch.ko"));
-        written.push("patch.ko");
+        await writeFile(join(aside, "patch.provenance.json"), provenance);
+        written.push("patch.ko", "patch.provenance.json");
       }
       return written;
     });
@@ -110,7 +131,7 @@ export async function buildPatch(
       patch: { files: changes.map(({ path }) => path), sha256: digestOf(request.patches) },
       objects: compared.units.map(({ report }) => report),
       observations,
-      ...(matched && { runPre: matched.functions }),
+      ...(matched && matched.functions.length > 0 && { runPre: matched.functions }),
       ...(module && { module }),
     };
   } finally {
@@ -142,6 +163,8 @@ interface ComparedUnit {
   readonly report: ObjectDiff;
   readonly carried?: ElfObject;
   readonly pre: () => Promise<Uint8Array>;
+  readonly callbacks: DiffResult["callbacks"];
+  readonly states: DiffResult["states"];
 }
 
 async function compareUnits(
@@ -173,7 +196,7 @@ async function compareUnits(
     work.progress(`comparing ${unit}`);
     const path = unit.replace(/\.c$/, ".o");
     const orig = openObject(original.object, path);
-    const { report, carried } = diffObjects(orig, openObject(object, path), {
+    const { report, carried, callbacks, states } = diffObjects(orig, openObject(object, path), {
       sameTypes,
     });
     const locate = (observation: Observation) => ({
@@ -192,6 +215,8 @@ async function compareUnits(
       report: { ...report, refusals, remarks },
       pre: () => pres.of(unit, original),
       ...(carried && { carried }),
+      callbacks,
+      states,
     });
   }
   return { units, observations, refused };
