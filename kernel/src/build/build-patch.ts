@@ -131,7 +131,7 @@ export async function buildPatch(
       patch: { files: changes.map(({ path }) => path), sha256: digestOf(request.patches) },
       objects: compared.units.map(({ report }) => report),
       observations,
-      ...(matched && { runPre: matched.functions }),
+      ...(matched && matched.functions.length > 0 && { runPre: matched.functions }),
       ...(module && { module }),
     };
   } finally {
