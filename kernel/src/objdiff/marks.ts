@@ -150,7 +150,12 @@ export function followMarks(judgement: Judgement, marks: Marks, { origOf }: Corr
       symbol: name,
       message: `KPATCH_FORCE_UNSAFE(${name}) does nothing: livepatch waits for every task to leave '${name}', whatever the patch says`,
     });
-  return { changed: judgement.changed.filter((atom) => !isIgnored(atom)), refusals, remarks };
+  return {
+    ...judgement,
+    changed: judgement.changed.filter((atom) => !isIgnored(atom)),
+    refusals,
+    remarks,
+  };
 }
 
 /** The function in the source that a clone or a cold part comes from. */
