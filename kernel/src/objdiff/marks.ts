@@ -79,6 +79,9 @@ export function readMarks({ object, atoms }: AtomicObject): Marks {
         else if (kind === "force-unsafe") forcedUnsafe.push(what);
       }
   }
+  // The kernel's own KLP_SYSCALL_DEFINEx() (include/linux/livepatch_helpers.h) leaves out what describes a system call.
+  if (atoms.some(({ name }) => name.startsWith("__klp_do_sys_")))
+    ignoredSections.add("__syscalls_metadata").add("_ftrace_events");
   // The compiler lays variables out as it likes.
   callbacks.sort((a, b) => CALLBACK_KINDS.indexOf(a.kind) - CALLBACK_KINDS.indexOf(b.kind));
   states.sort((a, b) => a.id - b.id);
