@@ -3,7 +3,12 @@ import { Fault } from "@kernel-hotpatch/kernel/host/fault";
 import { checkpoint, type Work } from "@kernel-hotpatch/kernel/host/work";
 import type { KernelProfile } from "@kernel-hotpatch/kernel/profile/profile";
 import { bestAccelerator } from "@kernel-hotpatch/kernel/sandbox/accelerator";
-import { type Complaint, complaintKey, complaints } from "@kernel-hotpatch/kernel/sandbox/console";
+import {
+  type Complaint,
+  complaintKey,
+  complaints,
+  consoleDuring,
+} from "@kernel-hotpatch/kernel/sandbox/console";
 import { type CpioEntry, cpioArchive } from "@kernel-hotpatch/kernel/sandbox/cpio";
 import { baseSystem, guestScript } from "@kernel-hotpatch/kernel/sandbox/initramfs";
 import { modulesInOrder } from "@kernel-hotpatch/kernel/sandbox/kernel-modules";
@@ -99,10 +104,10 @@ async function loadInGuest(
   for (const [at, { id }] of batch.entries()) {
     const result = results[at];
     const own = all.filter(({ step }) => step === id || step.startsWith(`${id}: `)).filter(isNew(seen));
-    if (result) done.push(loaded(id, result, own));
+    if (result) done.push(loaded(id, result, own, guest.console));
     else {
       const words = [`the guest ended (${guest.end}) during '${id}'`, ...guest.console.split("\n").slice(-5)];
-      done.push({ ...loaded(id, undefined, own), words });
+      done.push({ ...loaded(id, undefined, own, ""), words });
       break;
     }
   }
@@ -120,7 +125,12 @@ function isNew(seen: Set<string>): (complaint: Complaint) => boolean {
   };
 }
 
-function loaded(id: string, result: KtapResult | undefined, own: readonly Complaint[]): Loaded {
+function loaded(
+  id: string,
+  result: KtapResult | undefined,
+  own: readonly Complaint[],
+  console: string,
+): Loaded {
   const steps = result?.subtests ?? [];
   const passed = (name: string) => steps.find((step) => step.name === name)?.outcome === "passed";
   return {
@@ -132,7 +142,11 @@ function loaded(id: string, result: KtapResult | undefined, own: readonly Compla
     complaints: own.map(({ title }) => title),
     words: steps
       .filter(({ outcome }) => outcome === "failed")
-      .flatMap(({ name, remark, diagnostics }) => [`${name}: ${remark}`, ...diagnostics]),
+      .flatMap(({ name, remark, diagnostics }) => [
+        `${name}: ${remark}`,
+        ...diagnostics.filter((line) => line.startsWith("| ")),
+        ...consoleDuring(console, `${id}: ${name}`).slice(-12),
+      ]),
   };
 }
 

@@ -24,6 +24,8 @@ const USAGE = `npm run eval -- objects [options]
   --output FILE              in place of standard output
 `;
 
+const OUTCOMES = ["carried", "refused", "unchanged", "does-not-compile", "failed"] as const;
+
 const { values } = parseArgs({
   args: process.argv.slice(3),
   allowNegative: true,
@@ -175,8 +177,6 @@ async function twice(
   }
   return { count: chosen.length, different };
 }
-
-const OUTCOMES = ["carried", "refused", "unchanged", "does-not-compile", "failed"] as const;
 
 function counted(results: readonly Result[], outcome: BuiltPatch["outcome"]): number {
   return results.filter(({ built }) => built.outcome === outcome).length;

@@ -33,6 +33,9 @@ const NOTES = ".discard.hotpatch.";
 /** The kernel's own since 6.19 (include/linux/livepatch_helpers.h): one variable a callback, its kind in the name. */
 const KERNELS_OWN = ".discard.klp_callback_ptrs";
 
+/** Of SYSCALL_METADATA() (include/linux/syscalls.h). */
+const SYSTEM_CALL_DESCRIPTIONS = ["__syscalls_metadata", "_ftrace_events"];
+
 /** Reads the marks in PATCHED.o. */
 export function readMarks({ object, atoms }: AtomicObject): Marks {
   const callbacks: { kind: CallbackKind; atom: Atom }[] = [];
@@ -46,7 +49,7 @@ export function readMarks({ object, atoms }: AtomicObject): Marks {
       const kind = kindAt(offset);
       const place = symbol.value + addend;
       const atom = atoms.find(
-        (one) => one.kind === "function" && one.section === symbol.section && one.start === place,
+        (one) => one.kind === "function" && one.section === symbol.section && one.start + one.entry === place,
       );
       if (kind && atom && atom.name !== "") callbacks.push({ kind, atom });
       else
@@ -81,7 +84,7 @@ export function readMarks({ object, atoms }: AtomicObject): Marks {
   }
   // The kernel's own KLP_SYSCALL_DEFINEx() (include/linux/livepatch_helpers.h) leaves out what describes a system call.
   if (atoms.some(({ name }) => name.startsWith("__klp_do_sys_")))
-    ignoredSections.add("__syscalls_metadata").add("_ftrace_events");
+    for (const section of SYSTEM_CALL_DESCRIPTIONS) ignoredSections.add(section);
   // The compiler lays variables out as it likes.
   callbacks.sort((a, b) => CALLBACK_KINDS.indexOf(a.kind) - CALLBACK_KINDS.indexOf(b.kind));
   states.sort((a, b) => a.id - b.id);
@@ -140,7 +143,7 @@ export function followMarks(judgement: Judgement, marks: Marks, { origOf }: Corr
     } else refusals.push(refusal);
   }
   for (const name of [...marks.ignoredFunctions, ...marks.ignoredSections, ...marks.forced.keys()])
-    if (!said.has(name))
+    if (!said.has(name) && !SYSTEM_CALL_DESCRIPTIONS.includes(name))
       remarks.push({
         rule: "left-out",
         severity: "info",
@@ -153,12 +156,7 @@ export function followMarks(judgement: Judgement, marks: Marks, { origOf }: Corr
       symbol: name,
       message: `KPATCH_FORCE_UNSAFE(${name}) does nothing: livepatch waits for every task to leave '${name}', whatever the patch says`,
     });
-  return {
-    ...judgement,
-    changed: judgement.changed.filter((atom) => !isIgnored(atom)),
-    refusals,
-    remarks,
-  };
+  return { ...judgement, changed: judgement.changed.filter((atom) => !isIgnored(atom)), refusals, remarks };
 }
 
 /** The function in the source that a clone or a cold part comes from. */
