@@ -1,5 +1,5 @@
 import { createHash } from "node:crypto";
-import { copyFile, mkdir, mkdtemp, readdir, realpath, rm, stat, writeFile } from "node:fs/promises";
+import { copyFile, mkdir, mkdtemp, readdir, readFile, realpath, rm, stat, writeFile } from "node:fs/promises";
 import { dirname, join, normalize } from "node:path";
 import type { ElfObject } from "../elf/object.js";
 import { writeElf } from "../elf/write.js";
@@ -9,6 +9,8 @@ import { judgeSigningKey, type SigningKey } from "../module/sign-module.js";
 import { type DiffResult, diffObjects, openObject } from "../objdiff/diff-objects.js";
 import type { ObjectDiff } from "../objdiff/report.js";
 import type { Observation } from "../observation.js";
+import { parseConfig } from "../profile/config.js";
+import { limitRemarks } from "../profile/config-limits.js";
 import type { KernelProfile } from "../profile/profile.js";
 import { linkedKernel } from "../runpre/linked-kernel.js";
 import { type RunPre, runPre } from "../runpre/run-pre.js";
@@ -75,7 +77,8 @@ export async function buildPatch(
     // Awaited once there is something to link; until then, a failure must not end the process.
     for (const awaited of [materials, vmlinux]) awaited.catch(() => undefined);
     const compared = await compareUnits(work, profile, changes, folder, pres);
-    const observations = [...compared.observations];
+    const config = parseConfig(await readFile(profile.config, "utf8"));
+    const observations = [...compared.observations, ...limitRemarks(config)];
 
     let module: PatchModule | undefined;
     let matched: RunPre | undefined;

@@ -434,6 +434,25 @@ void (*__klp_post_patch_callback_vmlinux)(struct klp_object *)
     expect(callbacks).toEqual([{ kind: "post_patch", name: "begin" }]);
   });
 
+  test("a system call by the kernel's own header, which leaves out its description", () => {
+    const described = (name: string, value: number) => `
+static noinline long ${name}(int a) { return a + ${value}; }
+long __x64_sys_work(int a) { return ${name}(a); }`;
+    const { report } = diff(
+      "x86_64",
+      `${described("__do_sys_work", 1)}
+static int meta;
+static int *__p_syscall_meta__work __attribute__((used, section("__syscalls_metadata"))) = &meta;`,
+      described("__klp_do_sys_work", 2),
+    );
+    expect(report).toMatchObject({
+      outcome: "carried",
+      changed: ["__x64_sys_work"],
+      new: ["__klp_do_sys_work"],
+    });
+    expect(report.remarks.map(({ rule }) => rule)).toContain("left-out");
+  });
+
   test("a callback of another file is refused", () => {
     const { report } = diff(
       "x86_64",
