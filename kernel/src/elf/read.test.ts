@@ -103,6 +103,15 @@ describe("readElf and writeElf", () => {
     expect(listing).not.toMatch(/Warning|Error/i);
   });
 
+  test("a relocation may do without a symbol", () => {
+    const object = readElf(compile("asm(\".reloc ., R_X86_64_NONE, 0; nop\");"));
+    const again = readElf(writeElf(object));
+    expect(again.sections.flatMap(({ relocations }) => relocations)).toMatchObject([
+      { type: 0, symbol: { name: "", section: "undefined" } },
+    ]);
+    expect(again.symbols).toEqual(object.symbols);
+  });
+
   test("relocations name their symbols", () => {
     const object = readElf(compile(SMALL));
     const text = object.sections.find((section) => section.name === ".text.visible");

@@ -149,11 +149,16 @@ function relocationTable(
   const table = new Uint8Array(relocations.length * entry.size);
   const view = new DataView(table.buffer);
   for (const [number, { offset, type, symbol, addend }] of relocations.entries()) {
-    const index = symbolIndex.get(symbol);
+    // Entry 0 of every symbol table is empty and stands for no symbol (gABI, "Symbol Table").
+    const index = symbolIndex.get(symbol) ?? (isNone(symbol) ? 0 : undefined);
     if (index === undefined) throw new RangeError(`symbol ${symbol.name} is not written`);
     entry.write(view, number * entry.size, little, { offset, type, symbol: index, addend });
   }
   return table;
+}
+
+function isNone({ name, section, type }: ElfSymbol): boolean {
+  return name === "" && section === "undefined" && type === SymbolType.NONE;
 }
 
 /** Lays header, bodies and section headers out one behind the other. */
