@@ -1,4 +1,4 @@
-import { ElfError } from "@kernel-hotpatch/kernel/elf/read";
+import { ElfError, readElf } from "@kernel-hotpatch/kernel/elf/read";
 import { writeElf } from "@kernel-hotpatch/kernel/elf/write";
 import { Fault } from "@kernel-hotpatch/kernel/host/fault";
 import { diffObjects, type OpenObject, openObject } from "@kernel-hotpatch/kernel/objdiff/diff-objects";
@@ -7,17 +7,26 @@ import { diffObjects, type OpenObject, openObject } from "@kernel-hotpatch/kerne
 export type Verdict = "read" | "refused";
 
 /**
- * Reads a damaged object as everything of ours does: as a graph that is written again, and compared with the object
- * that it was made from, types included.
- * @param whole the other object of the pair, undamaged
+ * Reads a damaged object, all of it, and writes it again.
  * @throws Error when anything but one line of refusal comes of it
  */
-export function tryDamaged(bytes: Uint8Array, whole: OpenObject): Verdict {
+export function tryToRead(bytes: Uint8Array): Verdict {
+  return outcomeOf(() => {
+    writeElf(readElf(bytes));
+  });
+}
+
+/**
+ * Compares a damaged object with the one that it was made from, types and all.
+ * @param whole the other object of the pair, undamaged
+ * @param isOrig whether the damaged one is the one before the change
+ * @throws Error when anything but one line of refusal comes of it
+ */
+export function tryToCompare(bytes: Uint8Array, whole: OpenObject, isOrig: boolean): Verdict {
   return outcomeOf(() => {
     const damaged = openObject(bytes, "damaged.o");
-    writeElf(damaged.atomic.object);
-    for (const { carried } of [diffObjects(whole, damaged), diffObjects(damaged, whole)])
-      if (carried) writeElf(carried);
+    const { carried } = isOrig ? diffObjects(damaged, whole) : diffObjects(whole, damaged);
+    if (carried) writeElf(carried);
   });
 }
 

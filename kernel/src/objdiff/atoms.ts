@@ -151,9 +151,9 @@ interface Context {
 
 function roomBeforeFunctions({ sections }: ElfObject): Map<ElfSection, number[]> {
   const room = new Map<ElfSection, number[]>();
-  for (const { name, relocations } of sections) {
-    if (name !== "__patchable_function_entries") continue;
-    for (const { symbol, addend } of relocations) {
+  for (const section of sections) {
+    if (section.name !== "__patchable_function_entries") continue;
+    for (const { symbol, addend } of section.relocations) {
       if (typeof symbol.section === "string") continue;
       const places = room.get(symbol.section) ?? [];
       room.set(symbol.section, places);
@@ -390,10 +390,14 @@ function divideConstants(
   const starts = [0];
   const { data, flags } = section;
   const step = Math.max(size, 1);
-  for (let at = step; at < data.length; at += step) {
-    const endsBefore = data.subarray(at - step, at).every((byte) => byte === 0);
-    if (!(flags & SectionFlag.STRINGS) || endsBefore) starts.push(at);
-  }
+  if (flags & SectionFlag.STRINGS && step === 1)
+    for (let at = data.indexOf(0) + 1; at > 0 && at < data.length; at = data.indexOf(0, at) + 1)
+      starts.push(at);
+  else
+    for (let at = step; at < data.length; at += step) {
+      const endsBefore = data.subarray(at - step, at).every((byte) => byte === 0);
+      if (!(flags & SectionFlag.STRINGS) || endsBefore) starts.push(at);
+    }
   const named = symbolsByValue(symbols);
   return starts.map((start, index) =>
     constantAt(section, start, starts[index + 1] ?? data.length, named.get(start)),
