@@ -32,6 +32,8 @@ const COMPILERS = {
     "-fcf-protection=none",
   ],
   arm64: ["aarch64-linux-gnu-gcc", ...COMMON, "-fpatchable-function-entry=2"],
+  ppc64le: ["powerpc64le-linux-gnu-gcc", ...COMMON, "-mcmodel=medium", "-fpatchable-function-entry=2"],
+  s390x: ["s390x-linux-gnu-gcc", ...COMMON, "-pg", "-mfentry", "-mrecord-mcount", "-mnop-mcount"],
 } as const;
 type Arch = keyof typeof COMPILERS;
 
@@ -327,7 +329,7 @@ const PAIRS: readonly Pair[] = [
   },
 ];
 
-describe.each(["x86_64", "arm64"] as const)("pairs for %s", (arch) => {
+describe.each(["x86_64", "arm64", "ppc64le", "s390x"] as const)("pairs for %s", (arch) => {
   test.each(PAIRS)("$what", (pair) => {
     const { report, carried } = diff(arch, pair.before, pair.after);
     expect({

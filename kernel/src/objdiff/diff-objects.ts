@@ -205,7 +205,7 @@ function located(observation: Observation, { information }: OpenObject): Observa
 const CLONE = /\.(isra|constprop|part|cold)\b/g;
 
 function apart(object: ElfObject, name: string): AtomicObject {
-  const architecture = architectureOf(object.machine);
+  const architecture = architectureOf(object);
   if (architecture === undefined)
     throw new Fault("bad-input", `${name}: objects for ELF machine ${object.machine} are not supported`);
   const code = object.sections.filter(

@@ -92,7 +92,7 @@ async function openPreUnit(
 ): Promise<OpenedUnit | string> {
   const bytes = await pre();
   const object = readElf(bytes);
-  const architecture = architectureOf(object.machine);
+  const architecture = architectureOf(object);
   if (!architecture) throw new Fault("defect", `compiled for the unknown machine ${object.machine}`);
   try {
     const code =
