@@ -17,6 +17,7 @@ import { type RunPre, runPre } from "../runpre/run-pre.js";
 import type { BuildResult, PatchModule } from "./build.js";
 import { compilePatched } from "./compile.js";
 import { objectOf } from "./compile-command.js";
+import { editsOf } from "./edits.js";
 import { kindOfFile } from "./file-kinds.js";
 import { inPatchedTree } from "./locations.js";
 import { moduleName } from "./module-name.js";
@@ -191,6 +192,7 @@ async function compareUnits(
   const roots = [await realpath(profile.source), join(await realpath(folder), "view")];
   const units: ComparedUnit[] = [];
   const sameTypes = changes.every(declaresTheSame);
+  const edits = editsOf(changes, roots, await textsOf(profile.source, [...originals.keys()]));
   let refused = observations.some(blocks);
   for (const { unit, object } of patched) {
     const original = originals.get(unit);
@@ -201,6 +203,7 @@ async function compareUnits(
     const orig = openObject(original.object, path);
     const { report, carried, callbacks, states } = diffObjects(orig, openObject(object, path), {
       sameTypes,
+      edits,
     });
     const locate = (observation: Observation) => ({
       file: unit,
@@ -223,6 +226,12 @@ async function compareUnits(
     });
   }
   return { units, observations, refused };
+}
+
+/** Of unchanged files too: a macro of a changed header may be used in them. */
+async function textsOf(source: string, units: readonly string[]): Promise<Map<string, string>> {
+  const texts = units.map(async (unit) => [unit, await readFile(join(source, unit), "latin1")] as const);
+  return new Map(await Promise.all(texts));
 }
 
 /** The originals of the units that really read a changed file, by the compiler's own account. */
