@@ -1,5 +1,6 @@
 import { createHash } from "node:crypto";
-import { copyFile, mkdir, mkdtemp, readdir, readFile, realpath, rm, stat, writeFile } from "node:fs/promises";
+import { readFileSync } from "node:fs";
+import { copyFile, mkdir, mkdtemp, readdir, realpath, rm, stat, writeFile } from "node:fs/promises";
 import { dirname, join, normalize } from "node:path";
 import type { ElfObject } from "../elf/object.js";
 import { writeElf } from "../elf/write.js";
@@ -192,7 +193,7 @@ async function compareUnits(
   const roots = [await realpath(profile.source), join(await realpath(folder), "view")];
   const units: ComparedUnit[] = [];
   const sameTypes = changes.every(declaresTheSame);
-  const edits = editsOf(changes, roots, await textsOf(profile.source, [...originals.keys()]));
+  const edits = editsOf(changes, roots, (path) => sourceText(profile.source, path));
   let refused = observations.some(blocks);
   for (const { unit, object } of patched) {
     const original = originals.get(unit);
@@ -228,10 +229,13 @@ async function compareUnits(
   return { units, observations, refused };
 }
 
-/** Of unchanged files too: a macro of a changed header may be used in them. */
-async function textsOf(source: string, units: readonly string[]): Promise<Map<string, string>> {
-  const texts = units.map(async (unit) => [unit, await readFile(join(source, unit), "latin1")] as const);
-  return new Map(await Promise.all(texts));
+/** Debug information also names files that are not in the tree. */
+function sourceText(source: string, path: string): string | undefined {
+  try {
+    return readFileSync(join(source, path), "latin1");
+  } catch {
+    return undefined;
+  }
 }
 
 /** The originals of the units that really read a changed file, by the compiler's own account. */

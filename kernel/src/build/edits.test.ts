@@ -27,9 +27,9 @@ SYSCALL_DEFINE2(name, int, a, int, b)
 }
 `;
 
-function edits(change: (source: string) => string, sources?: ReadonlyMap<string, string>) {
+function edits(change: (source: string) => string, read?: (path: string) => string | undefined) {
   const [before, after] = [Buffer.from(BEFORE), Buffer.from(change(BEFORE))];
-  return editsOf([{ path: "fs/a.c", before, after }], ["/tree"], sources);
+  return editsOf([{ path: "fs/a.c", before, after }], ["/tree"], read);
 }
 const at = (line: number, file = "/tree/fs/a.c") => ({ file, line });
 
@@ -62,7 +62,7 @@ describe("edits", () => {
     const other = "int far(void)\n{\n\treturn WIDE;\n}\nint near(void)\n{\n\treturn OTHER;\n}\n";
     const { macroIn, editsFunction } = edits(
       (source) => source.replace("LIMIT 5", "LIMIT 6"),
-      new Map([["fs/b.c", other]]),
+      (path) => (path === "fs/b.c" ? other : undefined),
     );
     expect(editsFunction("user")).toBe(false);
     expect(macroIn(at(15))).toBe("WIDE");

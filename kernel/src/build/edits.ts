@@ -1,4 +1,3 @@
-import type { Declaration } from "../dwarf/debug-information.js";
 import type { Edits } from "../objdiff/explain.js";
 import type { FileChange } from "./patch-files.js";
 
@@ -7,19 +6,18 @@ import type { FileChange } from "./patch-files.js";
  * changed too. Reads the kernel's style (Documentation/process/coding-style.rst, 3), where the braces of a function
  * stand at the beginning of a line; what is written otherwise is not found, and then not named as a cause.
  * @param roots folders that debug information may spell files below
- * @param sources text of unchanged files whose functions are asked about, by path
+ * @param readSource text of an unchanged file by its path in the tree; asked for when an edited macro may be used there
  */
 export function editsOf(
   changes: readonly FileChange[],
   roots: readonly string[],
-  sources: ReadonlyMap<string, string> = new Map(),
+  readSource: (path: string) => string | undefined = () => undefined,
 ): Edits {
   const names = new Set<string>();
   const edited = new Map<string, SourceFunction[]>();
   const macros = new Set<string>();
   const macroTexts = new Map<string, string>();
   const functions = new Map<string, SourceFunction[]>();
-  for (const [path, text] of sources) functions.set(path, functionsIn(text));
   for (const { path, before, after } of changes) {
     const [old, now] = [before, after].map((text) => text?.toString("latin1") ?? "");
     const was = functionsIn(old ?? "");
@@ -36,16 +34,22 @@ export function editsOf(
   }
   addUsers(macros, macroTexts);
 
-  const at = (known: ReadonlyMap<string, readonly SourceFunction[]>, { file, line }: Declaration) => {
+  const pathOf = (file: string) => {
     const root = roots.find((folder) => file.startsWith(`${folder}/`));
-    const path = root === undefined ? file : file.slice(root.length + 1);
-    return known.get(path)?.find(({ from, to }) => from <= line && line <= to);
+    return root === undefined ? file : file.slice(root.length + 1);
+  };
+  const at = (known: readonly SourceFunction[] | undefined, line: number) =>
+    known?.find(({ from, to }) => from <= line && line <= to);
+  const functionsOf = (path: string) => {
+    const known = functions.get(path) ?? functionsIn(readSource(path) ?? "");
+    functions.set(path, known);
+    return known;
   };
   return {
     editsFunction: (name) => names.has(name),
-    editsAt: (declaration) => at(edited, declaration) !== undefined,
-    macroIn: (declaration) => {
-      const text = macros.size > 0 ? at(functions, declaration)?.text : undefined;
+    editsAt: ({ file, line }) => at(edited.get(pathOf(file)), line) !== undefined,
+    macroIn: ({ file, line }) => {
+      const text = macros.size > 0 ? at(functionsOf(pathOf(file)), line)?.text : undefined;
       return text?.match(/\w+/g)?.find((word) => macros.has(word));
     },
   };
