@@ -104,7 +104,7 @@ describe("readElf and writeElf", () => {
   });
 
   test("a relocation may do without a symbol", () => {
-    const object = readElf(compile("asm(\".reloc ., R_X86_64_NONE, 0; nop\");"));
+    const object = readElf(compile('asm(".reloc ., R_X86_64_NONE, 0; nop");'));
     const again = readElf(writeElf(object));
     expect(again.sections.flatMap(({ relocations }) => relocations)).toMatchObject([
       { type: 0, symbol: { name: "", section: "undefined" } },
