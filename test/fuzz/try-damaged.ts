@@ -37,7 +37,7 @@ function outcomeOf(action: () => void): Verdict {
   } catch (error) {
     const isRefusal = error instanceof ElfError || (error instanceof Fault && error.code === "bad-input");
     if (!isRefusal) throw error;
-    if (!/^[\x20-\x7e]{8,200}$/.test(error.message))
+    if (!/^[\x20-\x7e]{8,300}$/.test(error.message))
       throw new Error(`no clear line: ${JSON.stringify(error.message)}`, { cause: error });
     return "refused";
   }

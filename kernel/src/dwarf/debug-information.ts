@@ -54,6 +54,8 @@ interface Abbreviation {
 export interface Wanted {
   readonly tags: ReadonlySet<number>;
   readonly attributes: ReadonlySet<number>;
+  /** Nothing but each unit's first entry. */
+  readonly onlyRoot?: true;
 }
 
 /** What {@link readDebugInformation} goes by. */
@@ -100,6 +102,23 @@ export function readDebugInformation(object: ElfObject): DebugInformation | unde
   }
   return { types, declarations };
 }
+
+/**
+ * The compiler and, from gcc, the options that it was run with.
+ * @returns undefined when the object has no debugging information
+ * @throws RangeError when it is damaged or of another version
+ */
+export function readProducer(object: ElfObject): string | undefined {
+  const [unit] = readUnits(object, PRODUCER) ?? [];
+  const producer = unit?.root?.attributes.get(Attribute.PRODUCER);
+  return typeof producer === "string" ? producer : undefined;
+}
+
+const PRODUCER: Wanted = {
+  tags: new Set([Tag.COMPILE_UNIT]),
+  attributes: new Set([Attribute.PRODUCER]),
+  onlyRoot: true,
+};
 
 /** The debugging information of one run of the compiler. */
 export interface Unit {
@@ -197,6 +216,7 @@ function readUnit(
       entries.set(at, entry);
       parents.at(-1)?.children.push(entry);
       root ??= entry;
+      if (wanted.onlyRoot) break;
     }
     if (abbreviation.hasChildren) parents.push(entry);
   }

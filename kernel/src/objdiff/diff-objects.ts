@@ -1,4 +1,4 @@
-import { type DebugInformation, readDebugInformation } from "../dwarf/debug-information.js";
+import { type DebugInformation, readDebugInformation, readProducer } from "../dwarf/debug-information.js";
 import { type CodeInformation, readCodeInformation } from "../dwarf/functions.js";
 import { SectionFlag } from "../elf/format.js";
 import type { ElfObject, ElfSection } from "../elf/object.js";
@@ -8,6 +8,7 @@ import type { Observation } from "../observation.js";
 import { architectureOf } from "./architecture.js";
 import { assemble } from "./assemble.js";
 import { type Atom, type AtomicObject, isAtom, isToEntry, takeApart } from "./atoms.js";
+import { incomparable } from "./comparable.js";
 import { comparer } from "./compare.js";
 import { compareTypes } from "./compare-types.js";
 import { type Correlation, correlate, type Declared, withoutNumbers } from "./correlate.js";
@@ -28,6 +29,8 @@ export interface OpenObject {
    * @throws Fault `bad-input` when it is damaged
    */
   readonly information: () => DebugInformation | undefined;
+  /** The compiler and its options, as far as it tells them; likewise. */
+  readonly producer: () => string | undefined;
   /** What it says of functions and their static variables, likewise. */
   readonly code: () => CodeInformation | undefined;
 }
@@ -51,6 +54,7 @@ export function openObject(bytes: Uint8Array, name: string): OpenObject {
   return {
     name,
     atomic: apart(object, name),
+    producer: once(() => reading(name, () => readProducer(object))),
     information: once(() => reading(name, () => readDebugInformation(object))),
     code: once(() => reading(name, () => readCodeInformation(object))),
   };
@@ -104,11 +108,11 @@ export function diffObjects(
   options: { readonly sameTypes?: boolean; readonly edits?: Edits } = {},
 ): DiffResult {
   const [before, after] = [orig.atomic, patched.atomic];
-  if (before.architecture !== after.architecture)
-    throw new Fault(
-      "bad-input",
-      `${orig.name} is for ${before.architecture.arch}, ${patched.name} for ${after.architecture.arch}`,
-    );
+  const difference = incomparable(orig, patched);
+  if (difference !== undefined)
+    throw new Fault("bad-input", difference, {
+      remedy: "compile both with one compiler, one configuration and the same options",
+    });
   const correlation = correlate(before, after, () => declarations(orig, patched));
   const comparison = comparer(correlation, before.architecture);
   const types = options.sameTypes ? [] : differingTypes(orig, patched);
