@@ -189,3 +189,21 @@ test.each(Object.entries(COMPILERS))(
     ]);
   },
 );
+
+test("a callee that is not inlined any more explains a change", async () => {
+  const callee = `static int two(int a) { ${"use(&a); ".repeat(20)} return a + 2; }\n`;
+  const f = "int f(int a) { return two(a); }\n";
+  const { report } = await diff(
+    COMPILERS["gcc x86_64"],
+    `${callee}${f}int g(int a) { return a; }`,
+    `${callee}${f}int g(int a) { return two(a) + two(a + 1); }`,
+    { editsFunction: (name) => name === "g", editsAt: () => false, macroIn: () => undefined },
+  );
+  expect(report.remarks).toMatchObject([
+    {
+      symbol: "f",
+      severity: "info",
+      message: expect.stringContaining("does not inline 'two' into it any more"),
+    },
+  ]);
+});

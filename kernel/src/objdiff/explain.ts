@@ -56,7 +56,9 @@ export function explain({ orig, patched }: Sides, findings: Findings): Observati
     };
     const cause = edits ? causeByEdits(before, after, edits) : byDifference();
     const known =
-      cause ?? typeUsed(after, findings.types) ?? (edits ? otherClone(origAtom, atom) : undefined);
+      cause ??
+      typeUsed(after, findings.types) ??
+      (edits ? (inlinedOtherwise(before, after) ?? otherClone(origAtom, atom)) : undefined);
     if (known !== undefined) remarks.push(remark(atom, known));
     else if (edits)
       remarks.push({
@@ -157,6 +159,20 @@ function inlinedAtFirstDifference(
 function typeUsed(after: CompiledFunction | undefined, types: readonly string[]): Cause | undefined {
   const type = types.find((words) => after?.types.has(words.replace(/^\w+ /, "")));
   return type === undefined ? undefined : { words: `${type}, which it uses, changed` };
+}
+
+/** The patch changed how often something is called, and thereby what the compiler makes of it. */
+function inlinedOtherwise(
+  before: CompiledFunction | undefined,
+  after: CompiledFunction | undefined,
+): Cause | undefined {
+  if (!before || !after) return undefined;
+  const names = ({ inlined }: CompiledFunction) => new Set(inlined.map(({ name }) => name));
+  const [was, is] = [names(before), names(after)];
+  const gone = before.inlined.find(({ name }) => !is.has(name));
+  if (gone) return { words: `the compiler does not inline '${gone.name}' into it any more` };
+  const come = after.inlined.find(({ name }) => !was.has(name));
+  return come && { words: `the compiler now inlines '${come.name}' into it` };
 }
 
 /** The compiler divided a callee in another way. */
