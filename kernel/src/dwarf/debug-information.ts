@@ -59,18 +59,21 @@ export interface Wanted {
 }
 
 /** What {@link readDebugInformation} goes by. */
-const LAYOUTS: Wanted = {
+export const LAYOUTS: Wanted = {
   tags: new Set(Object.values(Tag)),
   attributes: new Set(Object.values(Attribute)),
 };
 
 /**
  * Reads the DWARF (version 4 or 5) of an object that one run of the compiler made.
+ * @param units what was read of it already, for other purposes too
  * @returns undefined when the object has none
  * @throws RangeError when it is damaged or of another version
  */
-export function readDebugInformation(object: ElfObject): DebugInformation | undefined {
-  const units = readUnits(object, LAYOUTS);
+export function readDebugInformation(
+  object: ElfObject,
+  units: Iterable<Unit> | undefined = readUnits(object, LAYOUTS),
+): DebugInformation | undefined {
   if (units === undefined) return undefined;
   const types: TypeLayout[] = [];
   const declarations = new Map<string, Declaration>();

@@ -11,10 +11,15 @@ interface Side {
 /**
  * Whether two objects can come from one compiler, run with the same options. Otherwise every function of them may
  * differ, and none of that would be the patch's.
+ * @param ask `producers`: also for the options in the debug information
  * @returns what speaks against it, in words for people
  * @throws Fault `bad-input` when the debug information is damaged
  */
-export function incomparable(orig: Side, patched: Side): string | undefined {
+export function incomparable(
+  orig: Side,
+  patched: Side,
+  ask: { readonly producers: boolean },
+): string | undefined {
   const [a, b] = [orig.name, patched.name];
   if (orig.atomic.architecture !== patched.atomic.architecture)
     return `${a} is for ${orig.atomic.architecture.arch}, ${b} for ${patched.atomic.architecture.arch}`;
@@ -30,6 +35,7 @@ export function incomparable(orig: Side, patched: Side): string | undefined {
     if (apart !== undefined && apartToo !== undefined && apart !== apartToo)
       return `only ${apart ? a : b} was compiled with -fdata-sections`;
   }
+  if (!ask.producers) return undefined;
   const [options, others] = [optionsOf(orig), optionsOf(patched)];
   return options && others && differenceOf(options, others, a, b);
 }

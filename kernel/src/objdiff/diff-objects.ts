@@ -1,5 +1,10 @@
-import { type DebugInformation, readDebugInformation, readProducer } from "../dwarf/debug-information.js";
-import { type CodeInformation, readCodeInformation } from "../dwarf/functions.js";
+import {
+  type DebugInformation,
+  readDebugInformation,
+  readProducer,
+  readUnits,
+} from "../dwarf/debug-information.js";
+import { type CodeInformation, LAYOUTS_AND_CODE, readCodeInformation } from "../dwarf/functions.js";
 import { SectionFlag } from "../elf/format.js";
 import type { ElfObject, ElfSection } from "../elf/object.js";
 import { ElfError, readElf } from "../elf/read.js";
@@ -51,12 +56,17 @@ export function openObject(bytes: Uint8Array, name: string): OpenObject {
       },
     );
   const object = reading(name, () => readElf(bytes));
+  // Whoever asks for one asks for the other: read once, in one go.
+  const units = once(() => {
+    const read = readUnits(object, LAYOUTS_AND_CODE);
+    return read && [...read];
+  });
   return {
     name,
     atomic: apart(object, name),
     producer: once(() => reading(name, () => readProducer(object))),
-    information: once(() => reading(name, () => readDebugInformation(object))),
-    code: once(() => reading(name, () => readCodeInformation(object))),
+    information: once(() => reading(name, () => readDebugInformation(object, units()))),
+    code: once(() => reading(name, () => readCodeInformation(object, units()))),
   };
 }
 
@@ -108,7 +118,8 @@ export function diffObjects(
   options: { readonly sameTypes?: boolean; readonly edits?: Edits } = {},
 ): DiffResult {
   const [before, after] = [orig.atomic, patched.atomic];
-  const difference = incomparable(orig, patched);
+  // Whoever knows the source has compiled both alike.
+  const difference = incomparable(orig, patched, { producers: !options.sameTypes });
   if (difference !== undefined)
     throw new Fault("bad-input", difference, {
       remedy: "compile both with one compiler, one configuration and the same options",
