@@ -207,3 +207,15 @@ test("a callee that is not inlined any more explains a change", async () => {
     },
   ]);
 });
+
+test("what an untouched function refers to instead is named", async () => {
+  const { report } = await diff(
+    COMPILERS["gcc x86_64"],
+    "void one(void), two(void);\n#define CALL one\nvoid f(void) { CALL(); use(f); }",
+    "void one(void), two(void);\n#define CALL two\nvoid f(void) { CALL(); use(f); }",
+    { editsFunction: () => false, editsAt: () => false, macroIn: () => undefined },
+  );
+  expect(report.remarks.map(({ message }) => message)).toEqual([
+    "function 'f' changed although the patch does not touch it: it refers to 'two', where it referred to 'one'",
+  ]);
+});

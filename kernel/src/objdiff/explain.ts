@@ -64,7 +64,7 @@ export function explain({ orig, patched }: Sides, findings: Findings): Observati
       remarks.push({
         rule: "unexpected-function",
         symbol: atom.name,
-        message: `function '${atom.name}' changed although the patch does not touch it: the compiler chose differently`,
+        message: `function '${atom.name}' changed although the patch does not touch it: ${otherReference(origAtom, atom) ?? "the compiler chose differently"}`,
       });
   }
   return remarks;
@@ -173,6 +173,18 @@ function inlinedOtherwise(
   if (gone) return { words: `the compiler does not inline '${gone.name}' into it any more` };
   const come = after.inlined.find(({ name }) => !was.has(name));
   return come && { words: `the compiler now inlines '${come.name}' into it` };
+}
+
+/** In code that is the same but for what it refers to, the first that differs. */
+function otherReference(orig: Atom | undefined, { references }: Atom): string | undefined {
+  if (orig?.references.length !== references.length) return undefined;
+  for (const [index, { target }] of references.entries()) {
+    const was = orig.references[index]?.target.name ?? "";
+    const is = target.name;
+    if (was !== "" && is !== "" && withoutNumbers(was) !== withoutNumbers(is))
+      return `it refers to '${is}', where it referred to '${was}'`;
+  }
+  return undefined;
 }
 
 /** The compiler divided a callee in another way. */
