@@ -66,23 +66,14 @@ const ALL = [
 ];
 
 /**
- * Tries changed files of the kernel and its modules in a random order, each alone in the older tree, until `count` compile.
+ * Tries changed files of the kernel and its modules in a random order, each alone in the older tree; all of them, unless
+ * whoever asks stops asking.
  * @throws Fault as the build functions
  */
-export async function* sampleChangedFiles(
-  work: Work,
-  pair: Pair,
-  count: number,
-  seed: number,
-): AsyncGenerator<Case> {
-  let compiled = 0;
+export async function* sampleChangedFiles(work: Work, pair: Pair, seed: number): AsyncGenerator<Case> {
   for (const paths of batches(shuffled(await changedFiles(work, pair, ALL), seed))) {
-    work.progress(`${compiled} files compile so far, trying ${paths.length} more`);
-    for (const found of await tryFiles(work, pair, paths)) {
-      if (found.outcome === "compiled") compiled++;
-      yield found;
-      if (compiled >= count) return;
-    }
+    work.progress(`trying ${paths[0]} and ${paths.length - 1} more`);
+    yield* await tryFiles(work, pair, paths);
   }
 }
 

@@ -96,10 +96,13 @@ export async function buildPatch(
           ...(signing && { signing }),
         };
         const linked = await materials;
-        const [made, found] = await Promise.all([
+        const both = [
           makePatchModule(work, profile, wanted, linked),
           runPre(work, profile, linked.symbols, vmlinux, units, folder),
-        ]);
+        ] as const;
+        // Both write to the work folder: when one fails, the other must have ended before it is removed.
+        await Promise.allSettled(both);
+        const [made, found] = await Promise.all(both);
         matched = found;
         observations.push(...made.observations, ...matched.observations);
         if (made.module && !matched.observations.some(blocks)) {
