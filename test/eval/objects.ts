@@ -111,9 +111,7 @@ async function* counting(
 ): AsyncGenerator<Case, undefined> {
   for await (const file of files) {
     outcomes[file.outcome]++;
-    // The objects are not kept: they are many.
-    const { objects: _, ...rest } = file;
-    yield rest;
+    yield file;
   }
 }
 
