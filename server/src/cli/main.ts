@@ -8,6 +8,7 @@ import type { Act } from "./command.js";
 import { asFault, complaint } from "./complaint.js";
 import { addDoctorCommand } from "./doctor-command.js";
 import { addKernelCommand } from "./kernel-command.js";
+import { addLspCommand } from "./lsp-command.js";
 import { addObjdiffCommand } from "./objdiff-command.js";
 import { addParseCommand } from "./parse-command.js";
 import { addReviewCommand } from "./review-command.js";
@@ -94,6 +95,7 @@ Exit status: 0 fine; 1 findings at or above --fail-on; 2 bad input or usage; 3 t
   addBuildCommand(program, act);
   addTestCommand(program, act);
   addObjdiffCommand(program, act);
+  addLspCommand(program);
   addParseCommand(program, act);
   addRulesCommand(program, act);
   return program;
