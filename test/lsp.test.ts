@@ -1,10 +1,10 @@
-import { spawnSync } from "node:child_process";
 import { chmod, mkdir, mkdtemp, realpath, rm, writeFile } from "node:fs/promises";
 import { tmpdir } from "node:os";
 import { dirname, join } from "node:path";
 import { smallTree } from "@kernel-hotpatch/server/tree/small-tree";
 import { afterEach, beforeEach, expect, test } from "vitest";
 import { type Editor, type EditorStart, startEditor } from "./editor.js";
+import { gitIn } from "./git.js";
 
 const FOO = `#include <linux/init.h>
 
@@ -56,11 +56,7 @@ afterEach(async () => {
   await rm(folder, { recursive: true, force: true });
 });
 
-function git(...args: string[]): void {
-  const who = ["-c", "user.name=n", "-c", "user.email=e@example.org"];
-  const { status, stderr } = spawnSync("git", [...who, ...args], { cwd: root });
-  if (status !== 0) throw new Error(`git ${args[0]}: ${stderr}`);
-}
+const git = (...args: string[]) => gitIn(root, ...args);
 
 function commit(): void {
   git("add", "--all", "--force");
@@ -202,16 +198,11 @@ test("in the middle of a rebase with conflicts, what is open is judged", async (
   commit();
   expect(() => git("rebase", "--quiet", "other")).toThrow();
   const editor = await edit();
-  const bar = await editor.open(
-    join(root, "kernel/bar.c"),
-    FILES["kernel/bar.c"].replace("bar(struct foo *f)", "bar(struct foo *f, int x)"),
-  );
-  await editor.untilRule(bar, "prototype-changed");
-  await editor.until(bar, (shown) =>
-    shown.some(({ message }) => /conflicts of a merge/.test(String(message))),
-  );
+  const changed = `${FILES["kernel/bar.c"]}\nstatic int more;\n`;
+  const bar = await editor.open(join(root, "kernel/bar.c"), changed);
+  await editor.untilRule(bar, "data-added");
   const uri = await editor.open(foo());
-  await editor.until(uri, (shown) => shown.length > 0);
+  await editor.untilRule(uri, "unread-source");
   expect(await editor.stop()).toBe(0);
 });
 

@@ -1,11 +1,12 @@
 import { setMaxListeners } from "node:events";
 import { exitStatus, Fault } from "@kernel-hotpatch/kernel/host/fault";
 import { Command, CommanderError } from "commander";
+import { asFault } from "../review/as-fault.js";
 import { tool } from "../review/tool.js";
 import { addBuildCommand } from "./build-command.js";
 import { addCheckCommand } from "./check-command.js";
 import type { Act } from "./command.js";
-import { asFault, complaint } from "./complaint.js";
+import { complaint } from "./complaint.js";
 import { addDoctorCommand } from "./doctor-command.js";
 import { addKernelCommand } from "./kernel-command.js";
 import { addLspCommand } from "./lsp-command.js";

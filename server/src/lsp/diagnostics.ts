@@ -35,7 +35,8 @@ export function remark(message: string): Diagnostic {
   return { range: AT_TOP, severity: DiagnosticSeverity.Information, source: SOURCE, message };
 }
 
-function diagnosticOf(finding: Finding, root: string, lines: LineIndex | undefined): Diagnostic {
+/** @param lines of the finding's file */
+export function diagnosticOf(finding: Finding, root: string, lines: LineIndex | undefined): Diagnostic {
   const page = pageOf(finding.rule);
   const related = finding.related.flatMap(({ message, ...place }) =>
     place.file === null

@@ -3,7 +3,10 @@ import type { FileChange } from "@kernel-hotpatch/kernel/build/patch-files";
 import { Fault } from "@kernel-hotpatch/kernel/host/fault";
 import type { Work } from "@kernel-hotpatch/kernel/host/work";
 import type { ChangedFile, ChangeSet } from "../change/change-set.js";
+import type { Item } from "../change/item.js";
 import { EditedFile, isC, type ReadConditions, readChangedFile } from "../change/read-change-set.js";
+import { LazySourceFile } from "../change/source-file.js";
+import { asFault } from "../review/as-fault.js";
 import { askRulesSoFar } from "../review/check-files.js";
 import type { Finding } from "../review/finding.js";
 import { mergeWitnesses } from "../review/merge-witnesses.js";
@@ -15,7 +18,7 @@ import type { Engine } from "../syntax/tree.js";
 import { readConditionsOf } from "../tree/conditions.js";
 import { factsSoFar } from "../tree/facts-so-far.js";
 import { gatherFacts } from "../tree/gather-facts.js";
-import type { TreeFacts } from "../tree/tree-facts.js";
+import { NotGathered, type TreeFacts } from "../tree/tree-facts.js";
 import { wordsOf } from "../tree/words-of.js";
 import type { Base } from "./base.js";
 import type { Target } from "./target.js";
@@ -52,6 +55,8 @@ type Held = { -readonly [Key in keyof OpenFile]: OpenFile[Key] } & {
 export interface Listener {
   /** What is to be said of a file may have changed. */
   judged(file: OpenFile): void;
+  /** The objects answered: what is shown besides findings may have changed. */
+  answered(): void;
   /** Something that no person can act on, or that is told elsewhere. */
   log(message: string): void;
 }
@@ -203,6 +208,37 @@ export class KernelTree {
   /** Takes what the objects say. @param edits the state that was compiled */
   answer(review: Review, edits: number): void {
     this.#answer = { review, edits };
+    this.#listener.answered();
+    for (const file of this.#open.values()) this.#listener.judged(file);
+  }
+
+  /** The functions and macros that use a name, as far as the tree was asked for it. */
+  usersOf(name: string): ReadonlySet<string> {
+    try {
+      return new Set(this.#facts.uses(name).places.flatMap(({ within }) => within ?? []));
+    } catch (error) {
+      if (error instanceof NotGathered) return new Set();
+      throw error;
+    }
+  }
+
+  /** Everything that a document declares. */
+  itemsOf(file: OpenFile): readonly Item[] {
+    if (file.text.length > LONGEST_TEXT || !isC(file.path)) return [];
+    const source =
+      file.changed?.after ??
+      new LazySourceFile(this.#engine, file.path, file.text, this.#conditions(file.path, file.text));
+    return source.items;
+  }
+
+  /** Notes why something that was tried for this tree failed, or that it did not; shown with its files. */
+  note(what: string, trouble: string | undefined): void {
+    if (trouble === this.#troubles.get(what)) return;
+    if (trouble === undefined) this.#troubles.delete(what);
+    else {
+      this.#troubles.set(what, trouble);
+      this.#listener.log(trouble);
+    }
     for (const file of this.#open.values()) this.#listener.judged(file);
   }
 
@@ -364,20 +400,14 @@ export class KernelTree {
       )
       .then((error) => {
         if (error instanceof Fault && error.code === "interrupted") return;
-        const trouble = error === undefined ? undefined : inWords(error);
-        if (trouble === this.#troubles.get(what)) return;
-        if (trouble === undefined) this.#troubles.delete(what);
-        else {
-          this.#troubles.set(what, trouble);
-          this.#listener.log(trouble);
-        }
-        for (const file of this.#open.values()) this.#listener.judged(file);
+        this.note(what, error === undefined ? undefined : inWords(error));
       });
   }
 }
 
 /** Anything thrown, for a person. */
-export function inWords(error: unknown): string {
+export function inWords(thrown: unknown): string {
+  const error = asFault(thrown);
   if (error instanceof Fault && error.code !== "defect")
     return error.remedy ? `${error.message}: ${error.remedy}` : error.message;
   return `defect: ${error instanceof Error ? (error.stack ?? error.message) : error}`;

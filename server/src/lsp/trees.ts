@@ -38,6 +38,8 @@ interface Opening {
 export interface TreesListener {
   /** What is to be said of a document may have changed. */
   judged(uri: string): void;
+  /** Lenses and hints may have changed. */
+  answered(): void;
   log(message: string): void;
 }
 
@@ -104,11 +106,30 @@ export class Trees {
     await Promise.all(documents.map(({ uri }) => this.opened(uri)));
   }
 
+  /** The tree that a command is about: of the document named, or the only one that is open. */
+  async tree(uri: string | undefined): Promise<KernelTree | undefined> {
+    if (uri !== undefined) return (await this.opened(uri))?.tree;
+    await Promise.all([...this.#documents.keys()].map((known) => this.opened(known)));
+    const [only, ...others] = this.all;
+    return others.length === 0 ? only : undefined;
+  }
+
+  /** Those that documents are open in. */
+  get all(): readonly KernelTree[] {
+    return [...new Set([...this.#documents.values()].flatMap(({ tree }) => tree ?? []))];
+  }
+
   /** Waits until a document was judged for the first time, and has what was edited since judged. */
   async opened(uri: string): Promise<Judged | undefined> {
     const opened = this.#documents.get(uri);
     await opened?.ready;
     return this.judged(uri);
+  }
+
+  /** Ends all that goes on. */
+  dispose(): void {
+    this.#documents.clear();
+    for (const root of [...this.#trees.keys()]) this.#dispose(root);
   }
 
   /** @returns undefined for a document that is not judged */
@@ -168,6 +189,7 @@ export class Trees {
     }
     return new KernelTree(work, engine, root, target, base, {
       log: (message) => this.#listener.log(message),
+      answered: () => this.#listener.answered(),
       judged: ({ path }) => {
         for (const [uri, opened] of this.#documents)
           if (opened.root === root && opened.path === path) this.#listener.judged(uri);
