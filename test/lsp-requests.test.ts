@@ -215,22 +215,26 @@ test("a command that cannot be done says why and what to do", async () => {
 });
 
 test("a command shows its progress, and is cancelled", async () => {
-  const uri = await open(FOO.replace("\treturn 0;", "\treturn 1;"));
+  const capabilities = { window: { workDoneProgress: true } };
+  const uri = await open(FOO.replace("\treturn 0;", "\treturn 1;"), "kernel/foo.c", { capabilities });
   await editor.untilRule(uri, "init-code");
   const told: unknown[] = [];
-  editor.connection.onProgress(WorkDoneProgress.type, "one", (value) => told.push(value));
-  const params = { command: "hotpatch.check", arguments: [{ uri }], workDoneToken: "one" };
-  await editor.request("workspace/executeCommand", params);
+  editor.connection.onProgress(WorkDoneProgress.type, "one", (value) => void told.push(value));
+  const params = { command: "hotpatch.check", arguments: [{ uri }] };
+  await editor.request("workspace/executeCommand", { ...params, workDoneToken: "one" });
   expect(told.at(0)).toMatchObject({ kind: "begin", cancellable: true });
   expect(told.at(-1)).toMatchObject({ kind: "end" });
 
-  editor.connection.onProgress(WorkDoneProgress.type, "two", ({ kind }) => {
-    if (kind === "begin") void editor.notify("window/workDoneProgress/cancel", { token: "two" });
+  // What the server shows by itself, the person cancels where it is shown.
+  editor.connection.onRequest("window/workDoneProgress/create", ({ token }: { token: string }) => {
+    editor.connection.onProgress(WorkDoneProgress.type, token, ({ kind }) => {
+      if (kind === "begin") void editor.notify("window/workDoneProgress/cancel", { token });
+    });
+    return null;
   });
   const many = Array.from({ length: 4000 }, (_, at) => `int f${at}(void)\n{\n\treturn ${at};\n}\n`);
   await editor.change(uri, FOO + many.join("\n"));
-  const cancelled = editor.request("workspace/executeCommand", { ...params, workDoneToken: "two" });
-  await expect(cancelled).rejects.toThrow(/interrupted/);
+  await expect(editor.request("workspace/executeCommand", params)).rejects.toThrow(/interrupted/);
 });
 
 test("a setting that names no kernel is told in the file", async () => {

@@ -2,7 +2,12 @@ import { cp, mkdir, readFile, writeFile } from "node:fs/promises";
 import { dirname, join } from "node:path";
 import type { KernelProfile } from "@kernel-hotpatch/kernel/profile/profile";
 import { afterAll, afterEach, beforeAll, expect, test } from "vitest";
-import { type CodeLens, type InlayHint, WorkDoneProgress } from "vscode-languageserver/node";
+import {
+  CancellationTokenSource,
+  type CodeLens,
+  type InlayHint,
+  WorkDoneProgress,
+} from "vscode-languageserver/node";
 import { type Editor, type EditorStart, startEditor } from "./editor.js";
 import { gitIn } from "./git.js";
 import { type Bench, MEMINFO_TEST, pathWithout, privateBench, processesWith, stockKernel } from "./kernel.js";
@@ -105,12 +110,13 @@ test("cancel stops the compiler", async () => {
     {},
     { env: mark },
   );
+  const cancel = new CancellationTokenSource();
   editor.connection.onProgress(WorkDoneProgress.type, "build", (value) => {
-    if (value.kind === "report" && /compil/.test(value.message ?? ""))
-      void editor.notify("window/workDoneProgress/cancel", { token: "build" });
+    if (value.kind === "report" && /compiling/.test(value.message ?? "")) cancel.cancel();
   });
   const params = { command: "hotpatch.build", arguments: [{ uri }], workDoneToken: "build" };
-  await expect(editor.request("workspace/executeCommand", params)).rejects.toThrow(/interrupted/);
+  const built = editor.connection.sendRequest("workspace/executeCommand", params, cancel.token);
+  await expect(built).rejects.toThrow(/interrupted/);
   await expect
     .poll(() => processesWith("XDG_CACHE_HOME", bench.env.XDG_CACHE_HOME ?? ""), WAIT)
     .toHaveLength(1);

@@ -10,6 +10,7 @@ import {
   DidChangeWatchedFilesNotification,
   DocumentDiagnosticReportKind,
   ErrorCodes,
+  ExecuteCommandRequest,
   type InitializeParams,
   LSPErrorCodes,
   ProposedFeatures,
@@ -143,26 +144,30 @@ export function serve(work: Work, input: NodeJS.ReadableStream, output: NodeJS.W
     return judged && documentSymbolsOf(judged.tree, judged.file);
   });
   connection.onWorkspaceSymbol(({ query }) => trees.all.flatMap((tree) => workspaceSymbolsOf(tree, query)));
-  connection.onExecuteCommand(async ({ command, arguments: [argument] = [], workDoneToken }, token) => {
-    const known = COMMANDS[command];
-    if (!known) throw new ResponseError(ErrorCodes.InvalidParams, `no command '${command}'`);
-    const target = readTarget(argument);
-    const tree = await trees.tree(target.uri);
-    if (!tree)
-      throw new ResponseError(
-        LSPErrorCodes.RequestFailed,
-        target.uri === undefined
-          ? "which kernel tree is meant? Name a document of it"
-          : `${target.uri} is in no kernel tree that is open`,
-      );
-    return await progress
-      .during(known.title, { workDoneToken, token }, (during) =>
-        known.run({ ...work, ...during }, tree, target),
-      )
-      .catch((error: unknown) => {
-        throw responseError(error);
-      });
-  });
+  // By its bare request: onExecuteCommand keeps from us whether the editor shows progress of its own.
+  connection.onRequest(
+    ExecuteCommandRequest.type,
+    async ({ command, arguments: [argument] = [], workDoneToken }, token) => {
+      const known = COMMANDS[command];
+      if (!known) throw new ResponseError(ErrorCodes.InvalidParams, `no command '${command}'`);
+      const target = readTarget(argument);
+      const tree = await trees.tree(target.uri);
+      if (!tree)
+        throw new ResponseError(
+          LSPErrorCodes.RequestFailed,
+          target.uri === undefined
+            ? "which kernel tree is meant? Name a document of it"
+            : `${target.uri} is in no kernel tree that is open`,
+        );
+      return await progress
+        .during(known.title, { workDoneToken, token }, (during) =>
+          known.run({ ...work, ...during }, tree, target),
+        )
+        .catch((error: unknown) => {
+          throw responseError(error);
+        });
+    },
+  );
   connection.onShutdown(() => trees.dispose());
 
   documents.listen(connection);
