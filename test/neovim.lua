@@ -6,46 +6,53 @@ local function finish(status)
   vim.cmd(status == 0 and "qall!" or "cquit!")
 end
 
-vim.cmd.edit = vim.cmd.edit or function(path) vim.cmd("edit " .. path) end
-vim.cmd("edit " .. vim.fn.fnameescape(vim.env.HOTPATCH_FILE))
-local client = vim.lsp.start_client({
-  name = "hotpatch",
-  cmd = { vim.env.HOTPATCH_NODE, vim.env.HOTPATCH_COMMAND, "lsp", "--stdio" },
-  root_dir = vim.env.HOTPATCH_ROOT,
-  settings = { hotpatch = { objectWitness = "off" } },
-})
-vim.lsp.buf_attach_client(0, client)
+local function drive()
+  vim.cmd("edit " .. vim.fn.fnameescape(vim.env.HOTPATCH_FILE))
+  local client = vim.lsp.start_client({
+    name = "hotpatch",
+    cmd = { vim.env.HOTPATCH_NODE, vim.env.HOTPATCH_COMMAND, "lsp", "--stdio" },
+    root_dir = vim.env.HOTPATCH_ROOT,
+    settings = { hotpatch = { objectWitness = "off" } },
+  })
+  vim.lsp.buf_attach_client(0, client)
 
-local function wait(what, holds)
-  if not vim.wait(60000, holds, 50) then
-    out.failed = what
-    finish(1)
+  local function wait(what, holds)
+    if not vim.wait(60000, holds, 50) then
+      out.failed = what
+      finish(1)
+    end
   end
+
+  wait("attach", function() return vim.lsp.buf_is_attached(0, client) and vim.lsp.get_client_by_id(client) ~= nil end)
+  -- Type as a person does, into the buffer.
+  local row = vim.fn.search([[^\treturn 0;$]]) - 1
+  vim.api.nvim_buf_set_text(0, row, 8, row, 9, { "1" })
+  wait("diagnostics", function() return #vim.diagnostic.get(0) > 0 end)
+  out.diagnostics = vim.tbl_map(function(found)
+    return { code = found.code or found.user_data.lsp.code, line = found.lnum, severity = found.severity }
+  end, vim.diagnostic.get(0))
+
+  local first = vim.diagnostic.get(0)[1]
+  local place = { line = first.lnum, character = first.col }
+  local params = {
+    textDocument = vim.lsp.util.make_text_document_params(),
+    range = { start = place, ["end"] = place },
+    context = { diagnostics = {} },
+  }
+  local answers = vim.lsp.buf_request_sync(0, "textDocument/codeAction", params, 60000)
+  local action = answers[client].result[1]
+  out.action = action.title
+  vim.lsp.util.apply_workspace_edit(action.edit, "utf-16")
+  out.text = vim.api.nvim_buf_get_lines(0, 0, -1, false)
+
+  local checked = vim.lsp.buf_request_sync(0, "workspace/executeCommand", { command = "hotpatch.check" }, 60000)
+  out.verdict = checked[client].result.verdict
+  vim.lsp.stop_client(client)
+  finish(0)
 end
 
-wait("attach", function() return vim.lsp.buf_is_attached(0, client) and vim.lsp.get_client_by_id(client) ~= nil end)
--- Type as a person does, into the buffer.
-local row = vim.fn.search([[^\treturn 0;$]]) - 1
-vim.api.nvim_buf_set_text(0, row, 8, row, 9, { "1" })
-wait("diagnostics", function() return #vim.diagnostic.get(0) > 0 end)
-out.diagnostics = vim.tbl_map(function(found)
-  return { code = found.code or found.user_data.lsp.code, line = found.lnum, severity = found.severity }
-end, vim.diagnostic.get(0))
-
-local first = vim.diagnostic.get(0)[1].lnum
-local place = { line = first, character = 5 }
-local params = {
-  textDocument = vim.lsp.util.make_text_document_params(),
-  range = { start = place, ["end"] = place },
-  context = { diagnostics = {} },
-}
-local answers = vim.lsp.buf_request_sync(0, "textDocument/codeAction", params, 60000)
-local action = answers[client].result[1]
-out.action = action.title
-vim.lsp.util.apply_workspace_edit(action.edit, "utf-16")
-out.text = vim.api.nvim_buf_get_lines(0, 0, -1, false)
-
-local checked = vim.lsp.buf_request_sync(0, "workspace/executeCommand", { command = "hotpatch.check" }, 60000)
-out.verdict = checked[client].result.verdict
-vim.lsp.stop_client(client)
-finish(0)
+local ok, problem = pcall(drive)
+if not ok then
+  out.failed = tostring(problem)
+  finish(1)
+end
