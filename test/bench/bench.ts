@@ -1,9 +1,10 @@
-// `npm run bench [-- grammar … | check]`: what the tool costs (patch.ts), what the grammar reads (grammar.ts), or what
+// `npm run bench [-- grammar … | check | lsp]`: what the tool costs (patch.ts), what the grammar reads (grammar.ts), or what
 // the source witness costs (check.ts).
 const BENCHES: Readonly<Record<string, () => Promise<unknown>>> = {
   patch: () => import("./patch.js"),
   grammar: () => import("./grammar.js"),
   check: () => import("./check.js"),
+  lsp: () => import("./lsp.js"),
 };
 
 const name = process.argv[2] ?? "patch";
