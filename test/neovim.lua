@@ -1,5 +1,5 @@
 -- Drives `hotpatch lsp` with a real Neovim: `nvim --headless --clean -l` is newer than what Debian 12 has, so it is run
--- with `-S`. The variables are set by neovim.test.ts: HOTPATCH_COMMAND, HOTPATCH_ROOT, HOTPATCH_FILE.
+-- with `-S`. The variables are set by editors.test.ts: HOTPATCH_COMMAND, HOTPATCH_ROOT, HOTPATCH_FILE.
 local out = {}
 local function finish(status)
   vim.fn.writefile({ vim.fn.json_encode(out) }, vim.env.HOTPATCH_OUT)
@@ -28,9 +28,7 @@ local function drive()
   local row = vim.fn.search([[^\treturn 0;$]]) - 1
   vim.api.nvim_buf_set_text(0, row, 8, row, 9, { "1" })
   wait("diagnostics", function() return #vim.diagnostic.get(0) > 0 end)
-  out.diagnostics = vim.tbl_map(function(found)
-    return { code = found.code or found.user_data.lsp.code, line = found.lnum, severity = found.severity }
-  end, vim.diagnostic.get(0))
+  out.diagnostics = vim.tbl_map(function(found) return found.message end, vim.diagnostic.get(0))
 
   local first = vim.diagnostic.get(0)[1]
   local place = { line = first.lnum, character = first.col }
