@@ -1,5 +1,5 @@
-// `npm run bench [-- grammar … | check | lsp]`: what the tool costs (patch.ts), what the grammar reads (grammar.ts), or what
-// the source witness costs (check.ts).
+// `npm run bench [-- grammar … | check | lsp]`: what the tool costs (patch.ts), what the grammar reads (grammar.ts), what
+// the source witness costs (check.ts), or the language server (lsp.ts).
 const BENCHES: Readonly<Record<string, () => Promise<unknown>>> = {
   patch: () => import("./patch.js"),
   grammar: () => import("./grammar.js"),
