@@ -2,9 +2,12 @@ import { chmod, mkdir, mkdtemp, realpath, rm, writeFile } from "node:fs/promises
 import { tmpdir } from "node:os";
 import { dirname, join } from "node:path";
 import { smallTree } from "@kernel-hotpatch/server/tree/small-tree";
-import { afterEach, beforeEach, expect, test } from "vitest";
+import { afterEach, beforeEach, expect, test, vi } from "vitest";
 import { type Editor, type EditorStart, startEditor } from "./editor.js";
 import { gitIn } from "./git.js";
+
+// Each test starts a server of its own, on a machine that may be busy.
+vi.setConfig({ testTimeout: 120_000 });
 
 const FOO = `#include <linux/init.h>
 

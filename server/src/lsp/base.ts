@@ -8,6 +8,9 @@ import { commitOf, workingTree } from "../repository/git.js";
 import { fileOfCommit, filesSince } from "../repository/repository-change.js";
 import { pathIn } from "./places.js";
 
+/** Files that differ beside those that are open: more than any hot patch touches. */
+const MOST_FILES = 200;
+
 type Stoppable = Pick<Work, "signal">;
 
 /** What the files of a tree are compared with. */
@@ -17,7 +20,7 @@ export interface Base {
   /** Looks again what that is. @returns whether it is another one now */
   refresh(work: Stoppable): Promise<boolean>;
   /** What a file held; undefined when there was none. @param path relative to the root of the tree */
-  read(work: Stoppable, path: string): Promise<Uint8Array | undefined>;
+  read(work: Stoppable, path: string): Promise<Buffer | undefined>;
   /** Files that differ on disk, as far as that can be told. @throws Fault as `filesSince` */
   changes(work: Stoppable): Promise<readonly FileChange[]>;
 }
@@ -68,7 +71,7 @@ async function gitBase(root: string, repository: string, name: string, found: st
     },
     read: (work, path) => fileOfCommit(work, repository, commit, inRepository(path)),
     async changes(work) {
-      const changes = await filesSince(work, repository, commit, CHECK_LIMITS);
+      const changes = await filesSince(work, repository, commit, { ...CHECK_LIMITS, files: MOST_FILES });
       if (prefix === "") return changes;
       return changes
         .filter(({ path }) => path.startsWith(`${prefix}/`))

@@ -4,7 +4,13 @@ import { Fault } from "@kernel-hotpatch/kernel/host/fault";
 import type { Work } from "@kernel-hotpatch/kernel/host/work";
 import type { ChangedFile, ChangeSet } from "../change/change-set.js";
 import type { Item } from "../change/item.js";
-import { EditedFile, isC, type ReadConditions, readChangedFile } from "../change/read-change-set.js";
+import {
+  EditedFile,
+  isC,
+  type ReadConditions,
+  readChangedFile,
+  readChangeSet,
+} from "../change/read-change-set.js";
 import { LazySourceFile } from "../change/source-file.js";
 import { asFault } from "../review/as-fault.js";
 import { askRulesSoFar } from "../review/check-files.js";
@@ -29,6 +35,8 @@ export const LONGEST_TEXT = 4 * 1024 * 1024;
 const MOST_EDITED = 8;
 /** Milliseconds: keys that come at once are judged together. */
 const TOGETHER = 2;
+const SLOW = 150;
+const LONGEST_WAIT = 2000;
 /** Milliseconds after which the tree is asked again, when rules wait for it and when they do not. */
 const SOON = 150;
 const WHEN_IDLE = 500;
@@ -40,16 +48,23 @@ export interface OpenFile {
   readonly version: number;
   readonly text: string;
   /** What it is compared with: undefined until that is read, its text undefined for a new file. */
-  readonly base: { readonly text: string | undefined } | undefined;
+  readonly base: Before | undefined;
   /** Absent while it is equal to its base, or too long. */
   readonly changed: ChangedFile | undefined;
   /** What the source witness says. */
   readonly said: readonly Finding[];
 }
 
+interface Before {
+  readonly bytes: Buffer | undefined;
+  readonly text: string | undefined;
+}
+
 type Held = { -readonly [Key in keyof OpenFile]: OpenFile[Key] } & {
   edited: EditedFile | undefined;
   timer: NodeJS.Timeout | undefined;
+  /** Milliseconds that it took to judge it the last time. */
+  cost: number;
 };
 
 export interface Listener {
@@ -127,6 +142,7 @@ export class KernelTree {
       said: [],
       edited: undefined,
       timer: undefined,
+      cost: 0,
     };
     this.#open.set(path, file);
     this.#edits++;
@@ -175,8 +191,11 @@ export class KernelTree {
     const changes = this.#onDisk.filter(({ path }) => !this.#open.has(path));
     for (const { path, text, base } of this.#open.values()) {
       if (!base || base.text === text) continue;
-      const before = base.text === undefined ? {} : { before: Buffer.from(base.text) };
-      changes.push({ path, ...before, after: Buffer.from(text) });
+      const { bytes } = base;
+      // Old kernel files hold names in Latin-1: see `decodeSource`.
+      const isLatin1 = bytes !== undefined && !Buffer.from(base.text ?? "").equals(bytes);
+      const after = Buffer.from(text, isLatin1 ? "latin1" : "utf8");
+      changes.push({ path, ...(bytes && { before: bytes }), after });
     }
     return changes.sort((a, b) => (a.path < b.path ? -1 : 1));
   }
@@ -263,16 +282,12 @@ export class KernelTree {
     const onDisk = await this.base.changes(this.#work);
     const others = onDisk.filter(({ path }) => !this.#open.has(path));
     if (sameChanges(others, this.#onDisk)) return;
-    const read: ChangedFile[] = [];
-    for (const change of others) {
-      if ((change.after?.length ?? 0) > LONGEST_TEXT) continue;
-      const file = readChangedFile(this.#engine, change, this.#conditions);
-      for (const side of [file.before, file.after]) side?.release();
-      read.push(file);
-      await setImmediate();
-    }
+    const short = others.filter(({ after }) => (after?.length ?? 0) <= LONGEST_TEXT);
+    const { compare } = this.#threads();
+    const read = await readChangeSet(this.#work, this.#engine, short, this.#conditions, compare);
+    for (const { before, after } of read.files) for (const side of [before, after]) side?.release();
     this.#onDisk = others;
-    this.#readOnDisk = read;
+    this.#readOnDisk = read.files;
     this.#edits++;
     this.#gatherIn(SOON);
   }
@@ -280,24 +295,28 @@ export class KernelTree {
   async #readBase(file: Held): Promise<void> {
     const bytes = await this.base.read(this.#work, file.path);
     if (this.#open.get(file.path) !== file) return;
-    file.base = { text: bytes && decodeSource(bytes) };
+    file.base = { bytes, text: bytes && decodeSource(bytes) };
     this.#judge(file);
   }
 
   #judgeSoon(file: Held): void {
-    file.timer ??= setTimeout(() => this.#judge(file), TOGETHER);
+    // Where judging takes its time, as in a patch of thousands of functions, requests get their turn, too.
+    const wait = file.cost > SLOW ? Math.min(file.cost, LONGEST_WAIT) : TOGETHER;
+    file.timer ??= setTimeout(() => this.#judge(file), wait);
   }
 
   #judge(file: Held): void {
     clearTimeout(file.timer);
     file.timer = undefined;
     if (!file.base) return;
+    const begun = performance.now();
     try {
       this.#read(file, file.base.text);
       this.#ask(file);
     } catch (error) {
       this.#listener.log(`${file.path} cannot be judged: ${error instanceof Error ? error.stack : error}`);
     }
+    file.cost = performance.now() - begun;
     this.#listener.judged(file);
   }
 
@@ -375,8 +394,7 @@ export class KernelTree {
     const { tree } = this.target;
     const edits = this.#edits;
     try {
-      this.#workers ??= startWorkers(tree, 1);
-      const facts = await gatherFacts(work, tree, changes, this.#engine, this.#workers.findUses);
+      const facts = await gatherFacts(work, tree, changes, this.#engine, this.#threads().findUses);
       if (stop.signal.aborted) return;
       this.#facts = factsSoFar(tree, facts, new Set(changes.files.map(({ path }) => path)));
     } finally {
@@ -390,6 +408,12 @@ export class KernelTree {
     }
     // Asking makes it gather again; nothing has changed since.
     if (edits === this.#edits) clearTimeout(this.#gatherTimer);
+  }
+
+  /** A thread that parses, so that keys need not wait for what goes on in the background. */
+  #threads(): SourceWorkers {
+    this.#workers ??= startWorkers(this.target.tree, 1);
+    return this.#workers;
   }
 
   #inBackground(what: string, action: Promise<void>): void {

@@ -112,7 +112,7 @@ export async function fileOfCommit(
   root: string,
   commit: string,
   path: string,
-): Promise<Uint8Array | undefined> {
+): Promise<Buffer | undefined> {
   // A path with a line break would be two names.
   if (path.includes("\n")) return undefined;
   const output = await catFiles(work, root, [`${commit}:${path}`]);
