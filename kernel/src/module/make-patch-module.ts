@@ -18,7 +18,7 @@ import { callbacksOf, type DeclaredCallbacks, keepCallable } from "./livepatch/c
 import { linkUnit } from "./livepatch/relocations.js";
 import { statesOf } from "./livepatch/states.js";
 import { livepatchTables, type Redirect } from "./livepatch/tables.js";
-import { modinfoSection, versionsSection } from "./modinfo.js";
+import { modinfoSection, versionDisagreements, versionsSection } from "./modinfo.js";
 import { resolveInObject, type UnitObject } from "./resolve.js";
 import { layoutOf, livepatchRuntime, type Runtime } from "./runtime.js";
 import { type SigningKey, signModule } from "./sign-module.js";
@@ -119,6 +119,10 @@ export async function makePatchModule(
   const layoutVersion = symbols.exports.get("module_layout");
   if (layoutVersion) used.set("module_layout", layoutVersion);
 
+  const model = await symbols.anyModule();
+  const disagreements = versionDisagreements(used, model, runtime.layout);
+  if (disagreements.length > 0) return { observations: [...observations, ...disagreements] };
+
   const ordered = redirects.toSorted((a, b) => compare(a.object, b.object) || compare(a.name, b.name));
   const tables = livepatchTables(runtime.entry, runtime.layout, {
     redirects: ordered,
@@ -131,7 +135,7 @@ export async function makePatchModule(
   const namespaces = [...used.values()]
     .map(({ namespace }) => namespace)
     .filter((namespace) => namespace !== "");
-  joined.sections.push(modinfoSection(await symbols.anyModule(), request.name, namespaces));
+  joined.sections.push(modinfoSection(model, request.name, namespaces));
   const versions = versionsSection(used, runtime.layout, joined.littleEndian);
   if (versions) joined.sections.push(versions);
 
