@@ -76,12 +76,15 @@ export async function* sampleChangedFiles(work: Work, pair: Pair, seed: number):
     const files = await Promise.all(paths.map((path) => readSides(pair, path)));
     const known = new Map<string, Outcome>();
     for (const file of files) {
-      const outcome = await store.outcome(file);
+      const outcome = await store.tried(file);
       if (outcome) known.set(file.path, outcome);
     }
     const left = paths.filter((path) => !known.has(path));
     if (left.length > 0) work.progress(`trying ${left[0]} and ${left.length - 1} more`);
-    for (const { path, outcome } of await tryFiles(work, pair, left)) known.set(path, outcome);
+    for (const found of await tryFiles(work, pair, left)) {
+      known.set(found.path, found.outcome);
+      await store.keepTried(found, found.outcome);
+    }
     for (const file of files) {
       const outcome = known.get(file.path);
       if (outcome) yield { ...file, outcome };
@@ -127,13 +130,10 @@ async function tryFiles(work: Work, pair: Pair, paths: readonly string[]): Promi
   const worker = async () => {
     for (let file = queue.shift(); file !== undefined; file = queue.shift()) {
       checkpoint(work);
-      if (built.includes(file.path))
-        tried.set(file.path, await compileFile(work, pair, store, file, originals.get(file.path)));
-      else {
-        const outcome = await roleOfUnbuilt(work, pair, file);
-        await store.keep(file, outcome);
-        tried.set(file.path, { ...file, outcome });
-      }
+      const found = built.includes(file.path)
+        ? await compileFile(work, pair, store, file, originals.get(file.path))
+        : { ...file, outcome: await roleOfUnbuilt(work, pair, file) };
+      tried.set(file.path, found);
     }
   };
   await Promise.all(Array.from({ length: COMPILERS }, worker));
@@ -204,6 +204,9 @@ async function compileAlone(
 interface Store {
   outcome(file: Required<FileChange>): Promise<Outcome | undefined>;
   object(file: Required<FileChange>): Promise<Uint8Array | undefined>;
+  /** Whether it is built at all, and then its outcome. */
+  tried(file: Required<FileChange>): Promise<Outcome | undefined>;
+  keepTried(file: Required<FileChange>, outcome: Outcome): Promise<void>;
   /** The outcome is written last: without it, the object does not count. */
   keep(file: Required<FileChange>, outcome: Outcome, object?: Uint8Array): Promise<void>;
 }
@@ -226,6 +229,8 @@ async function openStore(work: Work, { older }: Pair): Promise<Store> {
   return {
     outcome: async (file) => (await read(`${place(file)}.outcome`))?.toString() as Outcome | undefined,
     object: (file) => read(`${place(file)}.o`),
+    tried: async (file) => (await read(`${place(file)}.tried`))?.toString() as Outcome | undefined,
+    keepTried: (file, outcome) => write(`${place(file)}.tried`, outcome),
     keep: async (file, outcome, object) => {
       if (object) await write(`${place(file)}.o`, object);
       await write(`${place(file)}.outcome`, outcome);
