@@ -121,7 +121,9 @@ function named({ id, files }: EvalPatch): Pick<BuiltPatch, "id" | "files"> {
 
 function described({ objects, observations, module, runPre }: BuildResult): Omit<BuiltPatch, "id" | "files"> {
   const remarks = new Set(objects.flatMap((object) => object.remarks));
-  const reasons = observations.filter((one) => blocks(one) && !remarks.has(one)).map(reasonOf);
+  const all = observations.filter((one) => blocks(one) && !remarks.has(one)).map(reasonOf);
+  // Units that read the same header say the same of it.
+  const reasons = [...new Map(all.map((reason) => [`${reason.rule} ${reason.message}`, reason])).values()];
   const matched = runPre && { runPre };
   if (module) return { outcome: "carried", reasons, module, ...matched };
   const isUncompiled = reasons.some(({ rule }) => rule === "does-not-compile");
