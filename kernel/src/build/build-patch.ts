@@ -5,7 +5,8 @@ import type { ElfObject } from "../elf/object.js";
 import { writeElf } from "../elf/write.js";
 import { checkpoint, type Work } from "../host/work.js";
 import { linkingMaterials, makePatchModule } from "../module/make-patch-module.js";
-import { diffObjects, openObject } from "../objdiff/diff-objects.js";
+import { judgeSigningKey, type SigningKey } from "../module/sign-module.js";
+import { type DiffResult, diffObjects, openObject } from "../objdiff/diff-objects.js";
 import type { ObjectDiff } from "../objdiff/report.js";
 import type { Observation } from "../observation.js";
 import type { KernelProfile } from "../profile/profile.js";
@@ -18,20 +19,25 @@ import { moduleName } from "./module-name.js";
 import { type Original, originalsOf } from "./originals.js";
 import { judgeOutput, publish } from "./output.js";
 import { applyPatches, type FileChange, type PatchFile } from "./patch-files.js";
+import { provenanceOf } from "./provenance.js";
 import { skeleton } from "./skeleton.js";
 import { affectedUnits, notBuilt } from "./units.js";
 
 export interface BuildRequest {
   /** A series, applied in order. */
   readonly patches: readonly PatchFile[];
-  /** Folder for `patch.ko` and `objects/`; made when missing. */
+  /** Folder for `patch.ko`, `patch.provenance.json` and `objects/`; made when missing. */
   readonly outputDir: string;
   /** Of the module; by default made from the first patch's name. */
   readonly name?: string;
+  /** Whether the module takes over from all patches loaded before it; by default it is added to them. */
+  readonly replace?: boolean;
+  /** Signs the module; unsigned when absent. */
+  readonly signing?: SigningKey;
 }
 
 /** What a build may leave in its output folder. The report beside it is the caller's, and void from now on. */
-const OUTPUTS = ["patch.ko", "objects", "report.json"];
+const OUTPUTS = ["patch.ko", "patch.provenance.json", "objects", "report.json"];
 const DAY = 24 * 60 * 60 * 1000;
 
 /**
@@ -50,6 +56,8 @@ export async function buildPatch(
 ): Promise<BuildResult> {
   const name = moduleName(request.name, request.patches[0]?.name ?? "");
   const outputDir = await judgeOutput(request.outputDir, [profile.source, profile.build]);
+  const { replace = false, signing } = request;
+  if (signing) await judgeSigningKey(signing);
   const folder = await openWorkFolder(work);
   try {
     work.progress("applying the patch");
@@ -63,16 +71,27 @@ export async function buildPatch(
     const observations = [...compared.observations];
 
     let module: PatchModule | undefined;
+    let provenance = "";
     const carried = compared.units.filter(isCarried);
     if (!compared.refused) {
-      if (carried.every(({ report }) => report.changed.length === 0))
+      if (carried.every(({ report, callbacks }) => report.changed.length + callbacks.length === 0))
         observations.push(changesNothing(compared.units.length));
       else {
         const path = join(folder, "patch.ko");
         const units = carried.map(({ report, ...unit }) => ({ ...unit, changed: report.changed }));
-        const made = await makePatchModule(work, profile, { name, units, path }, await materials);
+        const wanted = { name, units, path, replace, ...(signing && { signing }) };
+        const made = await makePatchModule(work, profile, wanted, await materials);
         observations.push(...made.observations);
-        if (made.module) module = { ...made.module, path: join(outputDir, "patch.ko") };
+        if (made.module) {
+          module = { ...made.module, path: join(outputDir, "patch.ko") };
+          provenance = await provenanceOf(work, profile, module, {
+            patches: request.patches,
+            changes,
+            units: compared.units.map(({ unit }) => unit),
+            replace,
+            signed: signing !== undefined,
+          });
+        }
       }
     }
     checkpoint(work);
@@ -86,7 +105,8 @@ export async function buildPatch(
       if (carried.length > 0) written.push("objects");
       if (module) {
         await copyFile(join(folder, "patch.ko"), join(aside, "patch.ko"));
-        written.push("patch.ko");
+        await writeFile(join(aside, "patch.provenance.json"), provenance);
+        written.push("patch.ko", "patch.provenance.json");
       }
       return written;
     });
@@ -123,6 +143,8 @@ interface ComparedUnit {
   readonly objtool?: readonly [string, ...string[]];
   readonly report: ObjectDiff;
   readonly carried?: ElfObject;
+  readonly callbacks: DiffResult["callbacks"];
+  readonly states: DiffResult["states"];
 }
 
 async function compareUnits(
@@ -150,7 +172,7 @@ async function compareUnits(
     work.progress(`comparing ${unit}`);
     const path = unit.replace(/\.c$/, ".o");
     const orig = openObject(original.object, path);
-    const { report, carried } = diffObjects(orig, openObject(object, path), {
+    const { report, carried, callbacks, states } = diffObjects(orig, openObject(object, path), {
       sameTypes,
     });
     const locate = (observation: Observation) => ({
@@ -168,6 +190,8 @@ async function compareUnits(
       ...(original.objtool && { objtool: objtoolCommand(original.objtool) }),
       report: { ...report, refusals, remarks },
       ...(carried && { carried }),
+      callbacks,
+      states,
     });
   }
   return { units, observations, refused };

@@ -1,3 +1,4 @@
+import type { CallbackKind, SystemState } from "../objdiff/marks.js";
 import type { ObjectDiff } from "../objdiff/report.js";
 import type { Observation } from "../observation.js";
 
@@ -31,4 +32,13 @@ export interface PatchModule {
     /** Position among equal names in the object, from 1; 0 when the name is unique. */
     readonly sympos: number;
   }[];
+  /** Functions of the patch that the livepatch core calls around transitions of an object. */
+  readonly callbacks: readonly {
+    readonly object: string;
+    readonly kind: CallbackKind;
+    readonly name: string;
+  }[];
+  readonly states: readonly SystemState[];
+  /** Whether it takes the place of all patches loaded before it. */
+  readonly replace: boolean;
 }

@@ -57,10 +57,14 @@ export function correlate(orig: AtomicObject, patched: AtomicObject): Correlatio
 
 /**
  * A name without the numbers that the compiler put there: of static locals (`count.3`), of clones (`f.isra.0`) and of
- * `__UNIQUE_ID()` (include/linux/compiler.h), which counts all its uses in the file.
+ * `__UNIQUE_ID()` (include/linux/compiler.h), which counts all its uses in the file, as initcalls do
+ * (`__initcall__kmod_MODULE__COUNT_LINE_FUNCTION`, include/linux/init.h).
  */
 export function withoutNumbers(name: string): string {
-  return name.replace(/^(__UNIQUE_ID_.*?)\d+(?=\.|$)/, "$1").replace(/\.\d+/g, "");
+  return name
+    .replace(/^(__UNIQUE_ID_.*?)\d+(?=\.|$)/, "$1")
+    .replace(/^(__init(?:call|stub)__.*?__)\d+_(?=\d+_)/, "$1")
+    .replace(/\.\d+/g, "");
 }
 
 /** Functions and variables that may be each other, under kind and common name; anonymous ones under their section. */

@@ -11,6 +11,7 @@ import { comparer } from "./compare.js";
 import { compareTypes } from "./compare-types.js";
 import { type Correlation, correlate, withoutNumbers } from "./correlate.js";
 import { judge } from "./judge.js";
+import { type CallbackKind, followMarks, readMarks, type SystemState } from "./marks.js";
 import type { ObjectDiff } from "./report.js";
 import { type Selection, select } from "./select.js";
 
@@ -59,6 +60,9 @@ export interface DiffResult {
   readonly report: ObjectDiff;
   /** What a hot patch has to carry; absent unless the outcome is `carried`. */
   readonly carried?: ElfObject;
+  /** Functions that the livepatch core is to call, by their names in what is carried. */
+  readonly callbacks: readonly { readonly kind: CallbackKind; readonly name: string }[];
+  readonly states: readonly SystemState[];
 }
 
 /**
@@ -80,12 +84,23 @@ export function diffObjects(
     );
   const correlation = correlate(before, after);
   const same = comparer(correlation, before.architecture);
-  const judgement = judge(before, after, correlation, same);
-  const selection = select(after, correlation, judgement.changed);
   const types = options.sameTypes ? [] : differingTypes(orig, patched);
   const [layouts, meanings] = [types.filter(isLayout), types.filter((type) => !isLayout(type))];
+  const marks = readMarks(after);
+  const judged = judge(before, after, correlation, same);
+  const judgement = followMarks(
+    { ...judged, refusals: [...layouts, ...judged.refusals] },
+    marks,
+    correlation,
+  );
+  const selection = select(
+    after,
+    correlation,
+    judgement.changed,
+    marks.callbacks.map(({ atom }) => atom),
+  );
   const locate = (observation: Observation) => located(observation, patched);
-  const refusals = [...layouts, ...judgement.refusals, ...selection.refusals].map(locate);
+  const refusals = [...judgement.refusals, ...selection.refusals].map(locate);
   const outcome = refusals.length > 0 ? "refused" : selection.carried.size > 0 ? "carried" : "unchanged";
   const report: ObjectDiff = {
     orig: orig.name,
@@ -99,9 +114,11 @@ export function diffObjects(
     refusals,
     remarks: [...meanings, ...judgement.remarks, ...escapes(after, correlation, selection)].map(locate),
   };
-  if (outcome !== "carried") return { report };
+  const callbacks = marks.callbacks.map(({ kind, atom }) => ({ kind, name: atom.name }));
+  const { states } = marks;
+  if (outcome !== "carried") return { report, callbacks, states };
   const carried = assemble(before, after, correlation, new Set(judgement.changed), selection);
-  return { report, carried };
+  return { report, carried, callbacks, states };
 }
 
 function differingTypes(orig: OpenObject, patched: OpenObject): Observation[] {

@@ -37,11 +37,13 @@ export function leadsToOriginal(
 /**
  * Follows everything that the changed functions refer to, and the functions and variables that are new to the whole
  * kernel: other files of the patch may use them.
+ * @param called functions that the livepatch core calls
  */
 export function select(
   patched: AtomicObject,
   correlation: Correlation,
   changedFunctions: readonly Atom[],
+  called: readonly Atom[] = [],
 ): Selection {
   const changed = new Set(changedFunctions);
   const reached = new Set<Atom>();
@@ -50,7 +52,11 @@ export function select(
   const newData: Atom[] = [];
   const externals = new Set<string>();
 
-  const queue: Atom[] = [...changed, ...patched.atoms.filter((atom) => isNewGlobal(atom, correlation))];
+  const queue: Atom[] = [
+    ...changed,
+    ...called,
+    ...patched.atoms.filter((atom) => isNewGlobal(atom, correlation)),
+  ];
   for (let atom = queue.pop(); atom !== undefined; atom = queue.pop()) {
     if (reached.has(atom)) continue;
     reached.add(atom);

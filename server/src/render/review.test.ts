@@ -50,6 +50,9 @@ const review: Review = {
     backend: "livepatch",
     objects: ["vmlinux"],
     functions: [{ object: "vmlinux", name: "meminfo_proc_show", sympos: 2 }],
+    callbacks: [],
+    states: [],
+    replace: false,
   },
   sandbox: {
     accelerator: "emulation",
@@ -84,7 +87,7 @@ test("a review reads like a compiler's output and ends in the verdict", () => {
         new: show_extra
         data: extra (new variable)
 
-    out/patch.ko (livepatch) redirects
+    out/patch.ko (livepatch, added to earlier patches) redirects
         vmlinux: meminfo_proc_show, 2
 
     sandbox: finished, emulation, 9.3 s

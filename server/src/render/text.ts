@@ -96,7 +96,17 @@ function moduleText(module: NonNullable<Review["module"]>): string {
     const position = sympos > 0 ? `, ${sympos}` : "";
     return `    ${printableLine(`${object}: ${name}${position}`)}`;
   });
-  return [`${printableLine(module.path)} (${module.backend}) redirects`, ...functions].join("\n");
+  const callbacks = module.callbacks.map(
+    ({ object, kind, name }) =>
+      `    ${printableLine(`${object}: ${kind.replace("_", "-")} callback ${name}`)}`,
+  );
+  const way = module.replace ? "replaces earlier patches" : "added to earlier patches";
+  const does = functions.length > 0 ? "redirects" : "redirects nothing";
+  return [
+    `${printableLine(module.path)} (${module.backend}, ${way}) ${does}`,
+    ...functions,
+    ...callbacks,
+  ].join("\n");
 }
 
 function sandboxText(run: NonNullable<Review["sandbox"]>, colors: Colors): string {

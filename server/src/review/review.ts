@@ -84,6 +84,22 @@ export const Review = Type.Object(
               closed,
             ),
           ),
+          callbacks: Type.Array(
+            Type.Object(
+              {
+                object: Type.String(),
+                kind: Type.Enum(["pre_patch", "post_patch", "pre_unpatch", "post_unpatch"]),
+                name: Type.String(),
+              },
+              closed,
+            ),
+            { description: "functions of the patch that the livepatch core calls" },
+          ),
+          states: Type.Array(
+            Type.Object({ id: Type.Integer({ minimum: 1 }), version: Type.Integer({ minimum: 0 }) }, closed),
+            { description: "system states that the patch declares to change" },
+          ),
+          replace: Type.Boolean({ description: "whether it takes the place of all patches before it" }),
         },
         closed,
       ),

@@ -1,0 +1,90 @@
+import type { Stretch } from "../syntax/tree.js";
+import type { Hunk } from "./change-set.js";
+import type { LineIndex } from "./line-index.js";
+
+/** A stretch of the text before, and the stretch of the text after that took its place. */
+export interface Region {
+  readonly before: Stretch;
+  readonly after: Stretch;
+}
+
+/**
+ * Divides what differs between two texts into stretches that can be read by themselves. Each reaches from behind an
+ * unchanged line that starts with a closing brace, as functions and types end in the kernel's layout
+ * (Documentation/process/coding-style.rst), up to and with the next such line; outside of them the texts are equal.
+ * @param hunks what differs, in order
+ * @returns undefined where the whole has to be read: that is no more work, or an `#if` differs or reaches beyond a stretch
+ */
+export function changedRegions(
+  before: LineIndex,
+  after: LineIndex,
+  hunks: readonly Hunk[],
+): Region[] | undefined {
+  if (hunks.some((hunk) => holdsCondition(before, hunk.before) || holdsCondition(after, hunk.after)))
+    return undefined;
+  const { lines } = before;
+  const isEnd = (row: number) => lines[row]?.startsWith("}") === true;
+  const regions: Region[] = [];
+  let [end, read] = [0, 0];
+  for (let at = 0; at < hunks.length; at++) {
+    let start = firstRow(hunks[at]?.before);
+    const shift = firstRow(hunks[at]?.after) - start;
+    while (start > end && !isEnd(start - 1)) start--;
+    let endAfter = 0;
+    for (let isClosed = false; !isClosed; ) {
+      end = endRow(hunks[at]?.before);
+      endAfter = endRow(hunks[at]?.after);
+      const next = hunks[at + 1];
+      const limit = next ? firstRow(next.before) : lines.length;
+      for (; end < limit && !isClosed; end++, endAfter++) isClosed = isEnd(end);
+      // It reaches up to the next difference, which belongs to it then.
+      if (!isClosed && next) at++;
+      else isClosed = true;
+    }
+    if (!isBalanced(lines.slice(start, end))) return undefined;
+    read += end - start;
+    regions.push({ before: stretch(before, start, end), after: stretch(after, start + shift, endAfter) });
+  }
+  return read > lines.length * LARGEST_SHARE ? undefined : regions;
+}
+
+/** Read twice, before and after; of a whole file, the second reading costs next to nothing. */
+const LARGEST_SHARE = 0.4;
+
+type Side = Hunk["before"];
+const firstRow = (side: Side | undefined) => (side ? side.start - (side.count === 0 ? 0 : 1) : 0);
+const endRow = (side: Side | undefined) => firstRow(side) + (side?.count ?? 0);
+
+/** Whether every `#if` of some lines ends within them. */
+function isBalanced(lines: readonly string[]): boolean {
+  let depth = 0;
+  for (const line of lines) {
+    const [, directive] = DIRECTIVE.exec(line) ?? [];
+    if (directive === "if") depth++;
+    else if (directive !== undefined && depth === 0) return false;
+    else if (directive === "end") depth--;
+  }
+  return depth === 0;
+}
+
+/** `#if`, `#ifdef`, `#else`, `#elif`, `#endif` and their like. */
+const DIRECTIVE = /^\s*#\s*(if|el|end)/;
+
+function holdsCondition(lines: LineIndex, side: Side): boolean {
+  for (let row = firstRow(side); row < endRow(side); row++)
+    // Its condition may go on in the lines behind it.
+    for (let above = row; above === row || lines.lines[above]?.endsWith("\\"); above--)
+      if (DIRECTIVE.test(lines.lines[above] ?? "")) return true;
+  return false;
+}
+
+function stretch(lines: LineIndex, start: number, end: number): Stretch {
+  const last = lines.lines.length - 1;
+  const isWhole = end > last;
+  return {
+    startIndex: lines.offsetOf(start),
+    endIndex: lines.offsetOf(end),
+    startPosition: { row: start, column: 0 },
+    endPosition: isWhole ? { row: last, column: lines.lines[last]?.length ?? 0 } : { row: end, column: 0 },
+  };
+}
