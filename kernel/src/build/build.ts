@@ -21,9 +21,9 @@ export interface BuildResult {
 export interface PatchModule {
   readonly path: string;
   readonly sha256: string;
-  /** Name under `/sys/module` and `/sys/kernel/livepatch`. */
+  /** Name under `/sys/module`, and `/sys/kernel/livepatch` or `/sys/kernel/hotpatch`. */
   readonly name: string;
-  readonly backend: "livepatch";
+  readonly backend: "livepatch" | "ftrace";
   /** `vmlinux` or modules' names, sorted. */
   readonly objects: readonly string[];
   readonly functions: readonly {

@@ -2,6 +2,7 @@ import { readFile } from "node:fs/promises";
 import type { PatchModule } from "../build/build.js";
 import { Fault } from "../host/fault.js";
 import type { Work } from "../host/work.js";
+import { runtimeOf } from "../module/runtime.js";
 import type { Observation } from "../observation.js";
 import type { KernelProfile } from "../profile/profile.js";
 import {
@@ -42,6 +43,8 @@ export interface Proof {
 const BACKENDS: Readonly<Record<PatchModule["backend"], { readonly control: string }>> = {
   // Documentation/ABI/testing/sysfs-kernel-livepatch
   livepatch: { control: "/sys/kernel/livepatch" },
+  // kernel/runtime/ftrace/core/sysfs.c
+  ftrace: { control: "/sys/kernel/hotpatch" },
 };
 
 /**
@@ -66,6 +69,7 @@ const COMPARE = "yes";
 
 interface Prepared {
   readonly name: string;
+  readonly backend: PatchModule["backend"];
   /** Everything for the guest but its plan. */
   readonly entries: readonly CpioEntry[];
   readonly modules: readonly string[];
@@ -80,11 +84,14 @@ async function prepare(work: Work, profile: KernelProfile, proof: Proof): Promis
   const disks = proof.tests.flatMap(({ disk }) => (disk ? [disk] : []));
   const patched =
     typeof proof.module === "string" ? [] : proof.module.objects.filter((name) => name !== "vmlinux");
-  const modules = await modulesInOrder(work, profile.modules, [
+  const runtime = await runtimeOf(work, profile);
+  const core = runtime.core ? [{ name: "hotpatch_core", content: await readFile(runtime.core.path) }] : [];
+  const ofKernel = await modulesInOrder(work, profile.modules, [
     ...(disks.length > 0 ? ["loop", ...disks.map(({ type }) => type)] : []),
     ...patched,
     ...proof.tests.flatMap((test) => test.modules),
   ]);
+  const modules = [...core, ...ofKernel];
   const [busybox, init, ...tests] = await Promise.all([
     readFile(profile.busybox),
     guestScript("prove.sh"),
@@ -92,6 +99,7 @@ async function prepare(work: Work, profile: KernelProfile, proof: Proof): Promis
   ]);
   return {
     name: patch.name,
+    backend: runtime.backend,
     modules: modules.map(({ name }) => name),
     entries: [
       ...baseSystem(busybox, init),
@@ -141,10 +149,9 @@ async function attempt(
   const cycles = proof.cycles ?? 2;
   const testing = proof.tests.reduce((sum, { timeout }) => sum + 3 * (timeout + 15), 0);
   const stepsToCome = expectedSteps(proof, prepared);
-  const backend = typeof proof.module === "string" ? "livepatch" : proof.module.backend;
   const plan = {
     module: prepared.name,
-    control: `${BACKENDS[backend].control}/${prepared.name}`,
+    control: `${BACKENDS[prepared.backend].control}/${prepared.name}`,
     modules: prepared.modules.join(" "),
     tests: proof.tests.map(({ name }) => name).join(" "),
     compare,

@@ -69,7 +69,7 @@ export const Review = Type.Object(
           path: Type.String(),
           sha256,
           name: Type.String({ description: "under /sys/module and /sys/kernel/livepatch" }),
-          backend: Type.Enum(["livepatch"]),
+          backend: Type.Enum(["livepatch", "ftrace"]),
           objects: Type.Array(Type.String(), { description: "'vmlinux' or names of modules, sorted" }),
           functions: Type.Array(
             Type.Object(

@@ -11,7 +11,7 @@
 #include <linux/sched.h>
 #include <linux/stacktrace.h>
 
-#include "../hotpatch.h"
+#include "../hotpatch_core.h"
 
 #undef pr_fmt
 #define pr_fmt(fmt) "hotpatch: " fmt

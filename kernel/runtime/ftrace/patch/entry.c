@@ -5,7 +5,7 @@
  */
 #include <linux/module.h>
 
-#include "../hotpatch.h"
+#include "../hotpatch_core.h"
 
 /* Written by the builder: kernel/src/module/ftrace/tables.ts. */
 extern const struct hotpatch_patch hotpatch_patch;

@@ -3,8 +3,8 @@
  * What a hot patch says of itself to hotpatch_core. The builder writes these
  * tables: kernel/src/module/ftrace/tables.ts. Every member has 8 bytes.
  */
-#ifndef HOTPATCH_H
-#define HOTPATCH_H
+#ifndef HOTPATCH_CORE_ABI_H
+#define HOTPATCH_CORE_ABI_H
 
 #include <linux/types.h>
 
