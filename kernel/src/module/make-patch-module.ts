@@ -190,7 +190,8 @@ async function afterObjtool(
 ): Promise<ElfObject> {
   const { carried, objtool, unit } = carriedUnit;
   keepCallable(carriedUnit);
-  if (objtool === undefined) return carried;
+  // Linking changes what it is given, and diff.o is shown to people as it was.
+  if (objtool === undefined) return readElf(writeElf(carried));
   const folder = await mkdtemp(join(outside, "objtool-"));
   try {
     const path = join(folder, "diff.o");
