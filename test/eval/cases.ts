@@ -59,6 +59,33 @@ export async function* tryChangedFiles(
   }
 }
 
+/** Where what is built into the stock kernel and its modules comes from. */
+const ALL = [
+  ...["kernel", "mm", "fs", "net", "block", "security", "ipc", "lib", "io_uring", "init"],
+  ...["crypto", "drivers", "sound"],
+];
+
+/**
+ * Tries changed files of the kernel and its modules in a random order, each alone in the older tree, until `count` compile.
+ * @throws Fault as the build functions
+ */
+export async function* sampleChangedFiles(
+  work: Work,
+  pair: Pair,
+  count: number,
+  seed: number,
+): AsyncGenerator<Case> {
+  let compiled = 0;
+  for (const paths of batches(shuffled(await changedFiles(work, pair, ALL), seed))) {
+    work.progress(`${compiled} files compile so far, trying ${paths.length} more`);
+    for (const found of await tryFiles(work, pair, paths)) {
+      if (found.outcome === "compiled") compiled++;
+      yield found;
+    }
+    if (compiled >= count) return;
+  }
+}
+
 /** Those C files of some folders that both sources have, and not the same. */
 async function changedFiles(
   work: Work,

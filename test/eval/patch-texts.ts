@@ -4,6 +4,17 @@ import { run } from "@kernel-hotpatch/kernel/host/run";
 import type { Work } from "@kernel-hotpatch/kernel/host/work";
 import type { Case } from "./cases.js";
 
+/** Makes files one patch. @param folder for both versions of each */
+export async function patchOf(
+  work: Work,
+  files: readonly Pick<Case, "path" | "before" | "after">[],
+  folder: string,
+): Promise<Buffer> {
+  const texts: Buffer[] = [];
+  for (const file of files) texts.push(await patchText(work, file, folder));
+  return Buffer.concat(texts);
+}
+
 /**
  * Makes a case a patch that `git apply` and `hotpatch` take, byte for byte.
  * @param folder for both versions of the file

@@ -10,6 +10,8 @@ import { type DiffResult, diffObjects, openObject } from "../objdiff/diff-object
 import type { ObjectDiff } from "../objdiff/report.js";
 import type { Observation } from "../observation.js";
 import type { KernelProfile } from "../profile/profile.js";
+import { linkedKernel } from "../runpre/linked-kernel.js";
+import { type RunPre, runPre } from "../runpre/run-pre.js";
 import type { BuildResult, PatchModule } from "./build.js";
 import { compilePatched } from "./compile.js";
 import { objectOf } from "./compile-command.js";
@@ -19,6 +21,7 @@ import { moduleName } from "./module-name.js";
 import { type Original, originalsOf } from "./originals.js";
 import { judgeOutput, publish } from "./output.js";
 import { applyPatches, type FileChange, type PatchFile } from "./patch-files.js";
+import { type PreObjects, preObjects } from "./pre-object.js";
 import { provenanceOf } from "./provenance.js";
 import { skeleton } from "./skeleton.js";
 import { affectedUnits, notBuilt } from "./units.js";
@@ -59,30 +62,42 @@ export async function buildPatch(
   const { replace = false, signing } = request;
   if (signing) await judgeSigningKey(signing);
   const folder = await openWorkFolder(work);
+  const pres = preObjects(work, profile);
   try {
     work.progress("applying the patch");
     const copies = join(folder, "copies");
     await mkdir(copies);
     const changes = await applyPatches(work, profile.source, request.patches, copies);
     const materials = linkingMaterials(work, profile);
+    const vmlinux = materials.then(async ({ symbols }) =>
+      linkedKernel(work, profile, await symbols.table("vmlinux")),
+    );
     // Awaited once there is something to link; until then, a failure must not end the process.
-    materials.catch(() => undefined);
-    const compared = await compareUnits(work, profile, changes, folder);
+    for (const awaited of [materials, vmlinux]) awaited.catch(() => undefined);
+    const compared = await compareUnits(work, profile, changes, folder, pres);
     const observations = [...compared.observations];
 
     let module: PatchModule | undefined;
+    let matched: RunPre | undefined;
     let provenance = "";
     const carried = compared.units.filter(isCarried);
     if (!compared.refused) {
       if (carried.every(({ report, callbacks }) => report.changed.length + callbacks.length === 0))
         observations.push(changesNothing(compared.units.length));
       else {
-        const path = join(folder, "patch.ko");
         const units = carried.map(({ report, ...unit }) => ({ ...unit, changed: report.changed }));
-        const wanted = { name, units, path, replace, ...(signing && { signing }) };
-        const made = await makePatchModule(work, profile, wanted, await materials);
-        observations.push(...made.observations);
-        if (made.module) {
+        const wanted = {
+          ...{ name, units, path: join(folder, "patch.ko"), replace },
+          ...(signing && { signing }),
+        };
+        const linked = await materials;
+        const [made, found] = await Promise.all([
+          makePatchModule(work, profile, wanted, linked),
+          runPre(work, profile, linked.symbols, vmlinux, units, folder),
+        ]);
+        matched = found;
+        observations.push(...made.observations, ...matched.observations);
+        if (made.module && !matched.observations.some(blocks)) {
           module = { ...made.module, path: join(outputDir, "patch.ko") };
           provenance = await provenanceOf(work, profile, module, {
             patches: request.patches,
@@ -102,6 +117,8 @@ export async function buildPatch(
         await mkdir(dirname(path), { recursive: true });
         await writeFile(path, writeElf(object));
       }
+      for (const [unit, text] of matched?.disassemblies ?? [])
+        await writeFile(join(aside, "objects", unit.replace(/\.c$/, ".run-pre.txt")), text);
       if (carried.length > 0) written.push("objects");
       if (module) {
         await copyFile(join(folder, "patch.ko"), join(aside, "patch.ko"));
@@ -114,9 +131,11 @@ export async function buildPatch(
       patch: { files: changes.map(({ path }) => path), sha256: digestOf(request.patches) },
       objects: compared.units.map(({ report }) => report),
       observations,
+      ...(matched && { runPre: matched.functions }),
       ...(module && { module }),
     };
   } finally {
+    await pres.stop();
     await rm(folder, { recursive: true, force: true });
   }
 }
@@ -143,6 +162,7 @@ interface ComparedUnit {
   readonly objtool?: readonly [string, ...string[]];
   readonly report: ObjectDiff;
   readonly carried?: ElfObject;
+  readonly pre: () => Promise<Uint8Array>;
   readonly callbacks: DiffResult["callbacks"];
   readonly states: DiffResult["states"];
 }
@@ -152,11 +172,15 @@ async function compareUnits(
   profile: KernelProfile,
   changes: readonly FileChange[],
   folder: string,
+  pres: PreObjects,
 ): Promise<Comparison> {
   work.progress("looking for the files it reaches");
   const affected = await affectedUnits(work, profile, changes);
   const observations = [...affected.observations];
   const originals = await concerned(work, profile, changes, affected.units);
+  // Of many units, such as the users of a header, most turn out unchanged and need none. A failure is for whoever asks.
+  if (originals.size === 1)
+    for (const [unit, original] of originals) pres.of(unit, original).catch(() => undefined);
   const patched = await compilePatched(work, profile, changes, originals, folder);
   observations.push(...patched.flatMap((unit) => unit.observations).filter(isFirst));
   observations.push(...(await unread(profile, changes, originals, affected.observations)));
@@ -189,6 +213,7 @@ async function compareUnits(
       orig: orig.atomic.object,
       ...(original.objtool && { objtool: objtoolCommand(original.objtool) }),
       report: { ...report, refusals, remarks },
+      pre: () => pres.of(unit, original),
       ...(carried && { carried }),
       callbacks,
       states,

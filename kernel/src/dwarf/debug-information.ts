@@ -1,6 +1,6 @@
 import type { ElfObject, ElfSection } from "../elf/object.js";
-import { Attribute, Form, LineContent, Tag, UNIT_COMPILE } from "./constants.js";
-import { Cursor, Strings, type Value } from "./cursor.js";
+import { Attribute, BaseAttribute, Form, LineContent, Tag, UNIT_COMPILE } from "./constants.js";
+import { Cursor, SOLE_UNIT, Strings, type Value } from "./cursor.js";
 
 /** A place in the source as the compiler was given it: an absolute path, or one relative to its folder. */
 export interface Declaration {
@@ -68,14 +68,13 @@ const LAYOUTS: Wanted = {
  * @throws RangeError when it is damaged or of another version
  */
 export function readDebugInformation(object: ElfObject): DebugInformation | undefined {
-  const line = sectionOf(object, ".debug_line");
   const units = readUnits(object, LAYOUTS);
   if (units === undefined) return undefined;
   const types: TypeLayout[] = [];
   const declarations = new Map<string, Declaration>();
-  for (const { root, entries, strings } of units) {
-    const list = root?.attributes.get(Attribute.STATEMENT_LIST);
-    const files = line && typeof list === "number" ? readFiles(line, list, object.littleEndian, strings) : [];
+  for (const unit of units) {
+    const { entries } = unit;
+    const files = filesOf(object, unit);
     for (const entry of entries.values()) {
       const place = {
         file: files[number(entry, Attribute.DECLARATION_FILE)] ?? "",
@@ -164,6 +163,7 @@ function readUnit(
 
   const entries = new Map<number, Entry>();
   const parents: (Entry | undefined)[] = [];
+  const bases = new Map<number, Value>();
   let root: Entry | undefined;
   while (cursor.offset < end) {
     const at = cursor.offset;
@@ -175,6 +175,7 @@ function readUnit(
     const abbreviation = abbreviations.get(code);
     if (abbreviation === undefined) throw new RangeError("unknown abbreviation");
     const kept = wanted.tags.has(abbreviation.tag);
+    const isRoot = root === undefined && abbreviation.tag === Tag.COMPILE_UNIT;
     const attributes = new Map<number, Value>();
     const plan = abbreviation.attributes;
     for (let index = 0; index < plan.length; index += 3) {
@@ -182,7 +183,14 @@ function readUnit(
       const isWanted = kept && wanted.attributes.has(attribute);
       const value = cursor.form(form, addressSize, unit, implicit, isWanted);
       if (isWanted) attributes.set(attribute, value);
+      if (isRoot) bases.set(attribute, value);
     }
+    if (isRoot)
+      strings.bases = {
+        strings: base(bases, BaseAttribute.STRING_OFFSETS) ?? SOLE_UNIT.strings,
+        addresses: base(bases, BaseAttribute.ADDRESSES) ?? SOLE_UNIT.addresses,
+        ranges: base(bases, BaseAttribute.RANGE_LISTS) ?? SOLE_UNIT.ranges,
+      };
     let entry: Entry | undefined;
     if (kept) {
       entry = { tag: abbreviation.tag, attributes, children: [] };
@@ -194,6 +202,11 @@ function readUnit(
   }
   cursor.offset = end;
   return { root, entries };
+}
+
+function base(bases: ReadonlyMap<number, Value>, attribute: number): number | undefined {
+  const value = bases.get(attribute);
+  return typeof value === "number" ? value : undefined;
 }
 
 /** DWARF 5, 7.5.3. */
@@ -211,6 +224,13 @@ function readAbbreviations(cursor: Cursor): Map<number, Abbreviation> {
     abbreviations.set(code, { tag, hasChildren, attributes });
   }
   return abbreviations;
+}
+
+/** The files that entries of a unit refer to by number. */
+export function filesOf(object: ElfObject, { root, strings }: Unit): readonly string[] {
+  const line = sectionOf(object, ".debug_line");
+  const list = root?.attributes.get(Attribute.STATEMENT_LIST);
+  return line && typeof list === "number" ? readFiles(line, list, object.littleEndian, strings) : [];
 }
 
 /** The file table of a line number program (DWARF 5 and 4, 6.2.4), by the numbers that entries use. */

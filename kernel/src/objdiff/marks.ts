@@ -46,7 +46,7 @@ export function readMarks({ object, atoms }: AtomicObject): Marks {
       const kind = kindAt(offset);
       const place = symbol.value + addend;
       const atom = atoms.find(
-        (one) => one.kind === "function" && one.section === symbol.section && one.start === place,
+        (one) => one.kind === "function" && one.section === symbol.section && one.start + one.entry === place,
       );
       if (kind && atom && atom.name !== "") callbacks.push({ kind, atom });
       else
@@ -150,7 +150,7 @@ export function followMarks(judgement: Judgement, marks: Marks, { origOf }: Corr
       symbol: name,
       message: `KPATCH_FORCE_UNSAFE(${name}) does nothing: livepatch waits for every task to leave '${name}', whatever the patch says`,
     });
-  return { changed: judgement.changed.filter((atom) => !isIgnored(atom)), refusals, remarks };
+  return { ...judgement, changed: judgement.changed.filter((atom) => !isIgnored(atom)), refusals, remarks };
 }
 
 /** The function in the source that a clone or a cold part comes from. */

@@ -43,6 +43,16 @@ const review: Review = {
       remarks: [],
     },
   ],
+  runPre: [
+    { unit: "fs/proc/meminfo.c", object: "vmlinux", name: "meminfo_proc_show", outcome: "matched" },
+    {
+      unit: "fs/proc/meminfo.c",
+      object: "vmlinux",
+      name: "show_val_kb",
+      outcome: "unknown",
+      reason: "the image does not hold the 40 bytes at its address",
+    },
+  ],
   module: {
     path: "out/patch.ko",
     sha256: "1".repeat(64),
@@ -87,6 +97,8 @@ test("a review reads like a compiler's output and ends in the verdict", () => {
         new: show_extra
         data: extra (new variable)
 
+    run-pre: 1 of 2 functions match the image (1 could not be compared)
+
     out/patch.ko (livepatch, added to earlier patches) redirects
         vmlinux: meminfo_proc_show, 2
 
@@ -130,6 +142,8 @@ test("a review as Markdown", () => {
       WARNING: CPU: 0 PID: 1
        Call Trace:
       \`\`\`
+
+    run-pre: 1 of 2 functions match the image (1 could not be compared).
 
     ### Carried by \`out/patch.ko\` (livepatch)
 

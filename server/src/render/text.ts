@@ -9,6 +9,7 @@ import { fixDiff } from "./fix-diff.js";
 import { placeOf } from "./place.js";
 import { printableLine } from "./printable.js";
 import { readingOrder } from "./reading-order.js";
+import { runPreStatement } from "./run-pre-statement.js";
 import { wrapped } from "./wrapped.js";
 
 const LINES_OF_DETAIL = 20;
@@ -22,6 +23,7 @@ export function renderReviewText(review: Review, colors: Colors): string {
     [...wrapped(`patch: ${patch.files.map(printableLine).join(", ")}`, ""), kernelText(kernel)].join("\n"),
     ...readingOrder(review.findings).map((finding) => findingText(finding, colors)),
     (review.objects ?? []).map((object) => objectText(object)).join("\n"),
+    review.runPre ? runPreStatement(review.runPre) : "",
     review.module ? moduleText(review.module) : "",
     review.sandbox ? sandboxText(review.sandbox, colors) : "",
     verdictText(review, colors),

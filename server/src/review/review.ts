@@ -63,6 +63,21 @@ export const Review = Type.Object(
     }),
     findings: Type.Array(Finding),
     objects: Type.Optional(Type.Array(ObjectDiff)),
+    runPre: Type.Optional(
+      Type.Array(
+        Type.Object(
+          {
+            unit: Type.String({ description: "source file, relative to the root of the kernel tree" }),
+            object: Type.String({ description: "'vmlinux' or the module's name" }),
+            name: Type.String(),
+            outcome: Type.Enum(["matched", "mismatch", "unknown"]),
+            reason: Type.Optional(Type.String({ description: "absent when it matched" })),
+          },
+          closed,
+        ),
+        { description: "functions to be replaced, held against the code in the kernel's image or module" },
+      ),
+    ),
     module: Type.Optional(
       Type.Object(
         {

@@ -119,6 +119,14 @@ export const objectRules: readonly Rule[] = [
     remedy: "Use the image's exact source package, configuration and compiler.",
   },
   {
+    id: "run-pre-unknown",
+    severity: "needs-review",
+    witnesses: ["object"],
+    summary: "a function to be replaced could not be compared with the running image",
+    why: "Without the comparison, that source, configuration and compiler are those of the image is an assumption.",
+    remedy: "Remove what the message names, or compare the two by hand (objdump).",
+  },
+  {
     id: "unsupported-section",
     severity: "unsafe",
     witnesses: ["object"],

@@ -1,0 +1,162 @@
+import type { Declaration } from "../dwarf/debug-information.js";
+import type { CodeInformation, CompiledFunction, Inlined } from "../dwarf/functions.js";
+import type { Observation } from "../observation.js";
+import { type Atom, isAtom } from "./atoms.js";
+import type { Comparer } from "./compare.js";
+import { type Correlation, withoutNumbers } from "./correlate.js";
+import type { Judgement } from "./judge.js";
+
+/** What the author of a patch wrote, as far as it tells which functions he meant to change. */
+export interface Edits {
+  /** Whether the patch edits a function of this name, in whichever file. */
+  readonly editsFunction: (name: string) => boolean;
+  /** Whether the patch edits the function that is declared there: macros give names of their own. */
+  readonly editsAt: (declaration: Declaration) => boolean;
+  /** The name of an edited macro that the function declared there uses. */
+  readonly macroIn: (declaration: Declaration) => string | undefined;
+}
+
+/** The debug information of both objects, read when it is asked for. */
+interface Sides {
+  readonly orig: { readonly code: () => CodeInformation | undefined };
+  readonly patched: { readonly code: () => CodeInformation | undefined };
+}
+
+interface Findings {
+  readonly correlation: Correlation;
+  readonly comparison: Comparer;
+  readonly judgement: Judgement;
+  /** Types that differ, such as `struct page`. */
+  readonly types: readonly string[];
+  readonly edits: Edits | undefined;
+}
+
+/**
+ * Says why functions changed that the author of the patch did not touch. Without knowledge of the edits, it names what
+ * is inlined where a function first differs.
+ */
+export function explain({ orig, patched }: Sides, findings: Findings): Observation[] {
+  const { judgement, correlation, edits } = findings;
+  const remarks: Observation[] = [];
+  for (const atom of judgement.changed) {
+    const name = sourceName(atom);
+    if (edits?.editsFunction(name)) continue;
+    const dragged = judgement.dragged.get(atom);
+    if (dragged !== undefined) {
+      remarks.push(remark(atom, { words: dragged }));
+      continue;
+    }
+    const origAtom = correlation.origOf.get(atom);
+    const [before, after] = [functionOf(orig.code(), origAtom), functionOf(patched.code(), atom)];
+    if (edits && after && edits.editsAt(after.declaration)) continue;
+    const cause = edits
+      ? causeByEdits(before, after, edits)
+      : origAtom && inlinedAtFirstDifference(origAtom, atom, before, after, findings.comparison);
+    const known =
+      cause ?? typeUsed(after, findings.types) ?? (edits ? otherClone(origAtom, atom) : undefined);
+    if (known !== undefined) remarks.push(remark(atom, known));
+    else if (edits)
+      remarks.push({
+        rule: "unexpected-function",
+        symbol: atom.name,
+        message: `function '${atom.name}' changed although the patch does not touch it: the compiler chose differently`,
+      });
+  }
+  return remarks;
+}
+
+/** What goes behind "because", and where to look. */
+interface Cause {
+  readonly words: string;
+  readonly at?: Declaration;
+}
+
+/** Explained, it is for information only. */
+function remark({ name }: Atom, { words, at }: Cause): Observation {
+  return {
+    rule: "unexpected-function",
+    severity: "info",
+    symbol: name,
+    message: `function '${name}' changed because ${words}`,
+    ...(at && at.file !== "" && { file: at.file, line: at.line }),
+  };
+}
+
+/** The name that the source has for a function and its clones. */
+function sourceName({ name }: Atom): string {
+  return withoutNumbers(name).replace(/\.(isra|constprop|part|cold|llvm)\b.*$/, "");
+}
+
+function functionOf(code: CodeInformation | undefined, atom: Atom | undefined): CompiledFunction | undefined {
+  return atom && (code?.functions.get(atom.name) ?? code?.functions.get(sourceName(atom)));
+}
+
+function causeByEdits(
+  before: CompiledFunction | undefined,
+  after: CompiledFunction | undefined,
+  edits: Edits,
+): Cause | undefined {
+  const isEdited = ({ name, declaration }: Inlined) =>
+    edits.editsFunction(name) || edits.editsAt(declaration);
+  const inlined = after?.inlined.find(isEdited);
+  if (inlined) return { words: `it inlines '${inlined.name}', which changed`, at: inlined.declaration };
+  const gone = before?.inlined.find(isEdited);
+  if (gone) return { words: `it inlined '${gone.name}', which changed`, at: gone.declaration };
+  const own = after && edits.macroIn(after.declaration);
+  if (own !== undefined) return { words: `it uses the macro '${own}', which changed` };
+  for (const { name, declaration } of after?.inlined ?? []) {
+    const macro = edits.macroIn(declaration);
+    if (macro !== undefined)
+      return {
+        words: `it inlines '${name}', which uses the macro '${macro}', which changed`,
+        at: declaration,
+      };
+  }
+  return undefined;
+}
+
+function inlinedAtFirstDifference(
+  origAtom: Atom,
+  atom: Atom,
+  before: CompiledFunction | undefined,
+  after: CompiledFunction | undefined,
+  { firstDifference }: Comparer,
+): Cause | undefined {
+  const place = firstDifference(origAtom, atom);
+  if (place === undefined) return undefined;
+  const innermost = (compiled: CompiledFunction | undefined, { section, start }: Atom) =>
+    compiled?.inlined.findLast(({ covers }) => covers(section, start + place));
+  const inlined = innermost(after, atom) ?? innermost(before, origAtom);
+  return (
+    inlined && {
+      words: `of what it inlines from '${inlined.name}': there it differs first`,
+      at: inlined.declaration,
+    }
+  );
+}
+
+function typeUsed(after: CompiledFunction | undefined, types: readonly string[]): Cause | undefined {
+  const type = types.find((words) => after?.types.has(words.replace(/^\w+ /, "")));
+  return type === undefined ? undefined : { words: `${type}, which it uses, changed` };
+}
+
+/** The compiler divided a callee in another way. */
+function otherClone(orig: Atom | undefined, patched: Atom): Cause | undefined {
+  const names = (atom: Atom | undefined) =>
+    new Map(
+      (atom?.references ?? []).flatMap(({ target }): [string, string][] =>
+        isAtom(target) && target.kind === "function"
+          ? [[sourceName(target), withoutNumbers(target.name)]]
+          : [],
+      ),
+    );
+  const before = names(orig);
+  for (const [name, now] of names(patched)) {
+    const was = before.get(name);
+    if (was !== undefined && was !== now)
+      return { words: `the compiler made '${now}' of '${was}', which it calls` };
+    if (was === undefined && now !== name)
+      return { words: `the compiler made '${now}' of what was a part of it` };
+  }
+  return undefined;
+}
