@@ -12,7 +12,7 @@ import type { Work } from "../host/work.js";
 import type { SystemState } from "../objdiff/marks.js";
 import type { Observation } from "../observation.js";
 import type { KernelProfile } from "../profile/profile.js";
-import { type FindByCode, finderByCode } from "./ftrace/find-by-code.js";
+import { type FindByCode, finderByCode, type UnitWithCode } from "./ftrace/find-by-code.js";
 import type { LateReference } from "./ftrace/late-reference.js";
 import { linkLate } from "./ftrace/link-unit.js";
 import { ftraceTables } from "./ftrace/tables.js";
@@ -23,12 +23,12 @@ import { type LinkedUnit, linkUnit } from "./livepatch/relocations.js";
 import { statesOf } from "./livepatch/states.js";
 import { livepatchTables, type Redirect } from "./livepatch/tables.js";
 import { modinfoSection, versionsSection } from "./modinfo.js";
-import { resolveInObject, type UnitObject } from "./resolve.js";
+import { resolveInObject } from "./resolve.js";
 import { layoutOf, type Runtime, runtimeOf } from "./runtime.js";
 import { type SigningKey, signModule } from "./sign-module.js";
 
 /** A translation unit that the object diff could carry. */
-export interface CarriedUnit extends UnitObject, DeclaredCallbacks {
+export interface CarriedUnit extends UnitWithCode, DeclaredCallbacks {
   /** diff.o as the object diff made it. */
   readonly carried: ElfObject;
   /** Names in ORIG.o of the functions to redirect. */

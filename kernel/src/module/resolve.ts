@@ -18,8 +18,6 @@ export interface UnitObject {
   /** `vmlinux` or the module's name. */
   readonly object: string;
   readonly orig: ElfObject;
-  /** The unit compiled as the kernel was, without section flags; where it is known. */
-  readonly pre?: ElfObject;
 }
 
 /** Finds what patched code of a unit calls `name`. */

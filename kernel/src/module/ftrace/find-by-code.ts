@@ -2,6 +2,7 @@ import { readFile } from "node:fs/promises";
 import { gunzipSync } from "node:zlib";
 import { SectionFlag, SymbolType } from "../../elf/format.js";
 import type { ElfObject, ElfSymbol } from "../../elf/object.js";
+import { readElf } from "../../elf/read.js";
 import { Fault } from "../../host/fault.js";
 import type { Work } from "../../host/work.js";
 import { parseConfig } from "../../profile/config.js";
@@ -19,9 +20,14 @@ import {
 } from "./code-readers.js";
 import type { LateSymbol } from "./late-reference.js";
 
+/** A unit with PRE.o: compiled as the kernel was. */
+export interface UnitWithCode extends UnitObject {
+  readonly pre: () => Promise<Uint8Array>;
+}
+
 /** Finds what a symbol table of the running kernel does not have, or gives back what was found. */
 export type FindByCode = (
-  unit: UnitObject,
+  unit: UnitWithCode,
   name: string,
   found: Resolution,
 ) => Promise<Resolution | LateSymbol>;
@@ -90,10 +96,10 @@ async function readImage(work: Work, profile: KernelProfile, symbols: KernelSymb
 async function inImage(
   symbols: KernelSymbols,
   image: Image,
-  unit: UnitObject,
+  unit: UnitWithCode,
   name: string,
 ): Promise<LateSymbol | undefined> {
-  const code = unit.pre ?? unit.orig;
+  const code = readElf(await unit.pre());
   const variable = code.symbols.find((symbol) => symbol.name === name && symbol.type !== SymbolType.SECTION);
   if (variable === undefined) return undefined;
   const proven: { late: LateSymbol; address: number }[] = [];

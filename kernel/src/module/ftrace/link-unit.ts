@@ -4,7 +4,7 @@ import type { Export, KernelSymbols } from "../kernel-symbols.js";
 import { EARLY_RULE, EARLY_TABLES, type LinkedUnit, leaveOutLate } from "../livepatch/relocations.js";
 import { resolveReference, type UnitObject } from "../resolve.js";
 import { layOutCode } from "./code-layout.js";
-import type { FindByCode } from "./find-by-code.js";
+import type { FindByCode, UnitWithCode } from "./find-by-code.js";
 import { APPLIED_LATE, type LateReference, type LateSymbol, R_AARCH64 } from "./late-reference.js";
 import { veneersFor } from "./veneers.js";
 
@@ -21,7 +21,7 @@ export interface LateLinkedUnit extends LinkedUnit {
  */
 export async function linkLate(
   symbols: KernelSymbols,
-  unit: UnitObject,
+  unit: UnitWithCode,
   carried: ElfObject,
   defined: ReadonlySet<string>,
   findByCode: FindByCode,
