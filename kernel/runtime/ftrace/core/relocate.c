@@ -6,7 +6,7 @@
  * nobody runs that code yet. Relocations: ELF for the Arm 64-bit Architecture,
  * 5.7; instructions: Arm ARM C6.2.
  */
-#include <linux/bits.h>
+#include <linux/bitops.h>
 #include <linux/elf.h>
 #include <linux/kernel.h>
 
@@ -27,7 +27,7 @@ static int relocate_page(unsigned long place, unsigned long value)
 	s64 pages = (s64)(PAGE_OF(value) - PAGE_OF(place)) >> 12;
 	u32 word = *(u32 *)place & ~(GENMASK(30, 29) | GENMASK(23, 5));
 
-	if (pages < -BIT(20) || pages >= BIT(20))
+	if (pages != sign_extend64(pages, 20))
 		return -ERANGE;
 	return write_word(place, word | (pages & 3) << 29 | (pages >> 2 & GENMASK(18, 0)) << 5);
 }
