@@ -1,9 +1,10 @@
-// `npm run bench [-- grammar … | check]`: what the tool costs (patch.ts), what the grammar reads (grammar.ts), or what
-// the source witness costs (check.ts).
+// `npm run bench [-- grammar … | check | objdiff …]`: what the tool costs (patch.ts), what the grammar reads
+// (grammar.ts), what the source witness costs (check.ts), or what the object diff costs (objdiff.ts).
 const BENCHES: Readonly<Record<string, () => Promise<unknown>>> = {
   patch: () => import("./patch.js"),
   grammar: () => import("./grammar.js"),
   check: () => import("./check.js"),
+  objdiff: () => import("./objdiff.js"),
 };
 
 const name = process.argv[2] ?? "patch";

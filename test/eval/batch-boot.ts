@@ -1,20 +1,25 @@
-import { readFile } from "node:fs/promises";
+import { createHash } from "node:crypto";
+import { mkdir, readFile, rename, writeFile } from "node:fs/promises";
+import { join } from "node:path";
+import { fileURLToPath } from "node:url";
 import { Fault } from "@kernel-hotpatch/kernel/host/fault";
 import { checkpoint, type Work } from "@kernel-hotpatch/kernel/host/work";
 import type { KernelProfile } from "@kernel-hotpatch/kernel/profile/profile";
 import { bestAccelerator } from "@kernel-hotpatch/kernel/sandbox/accelerator";
-import { type Complaint, complaintKey, complaints } from "@kernel-hotpatch/kernel/sandbox/console";
+import { complaints, consoleDuring } from "@kernel-hotpatch/kernel/sandbox/console";
 import { type CpioEntry, cpioArchive } from "@kernel-hotpatch/kernel/sandbox/cpio";
 import { baseSystem, guestScript } from "@kernel-hotpatch/kernel/sandbox/initramfs";
 import { modulesInOrder } from "@kernel-hotpatch/kernel/sandbox/kernel-modules";
 import { type KtapResult, parseKtap } from "@kernel-hotpatch/kernel/sandbox/ktap";
-import { bootGuest } from "@kernel-hotpatch/kernel/sandbox/qemu";
+import { bootGuest, type GuestEnd } from "@kernel-hotpatch/kernel/sandbox/qemu";
 
 /** A patch module to be loaded and removed again. */
 export interface Loadable {
   /** Tells it from all others; of letters, digits, `-` and `_`. */
   readonly id: string;
   readonly path: string;
+  /** Of the file. */
+  readonly sha256: string;
   /** Name under /sys/module. */
   readonly module: string;
   /** What it patches: `vmlinux` and modules' names. */
@@ -24,53 +29,88 @@ export interface Loadable {
 /** What a booted kernel did with a patch module. */
 export interface Loaded {
   readonly id: string;
-  /** The modules that it patches were there, so that it took effect. */
-  readonly targets: boolean;
+  /** Whether the modules that it patches were there, so that it took effect. */
+  readonly targets: "built in" | "loaded" | "not loaded";
   readonly load: boolean;
   readonly transition: boolean;
+  /** A few ordinary programs ran while it was in. */
+  readonly exercise: boolean;
+  /** Disabled, and removed. */
   readonly unload: boolean;
-  /** What the kernel complained of while it was loaded; the first line of each. */
-  readonly complaints: readonly string[];
+  /** What the kernel said while it was in, but for what it says of every live patch. */
+  readonly log: readonly string[];
   /** What failed steps printed, and how the guest ended when it ended too early. */
   readonly words: readonly string[];
 }
 
 const IN_ONE_GUEST = 25;
+/** Seconds. */
 const PATIENCE = 30;
+/** The steps of each patch, in order (`one` of runtime/guest/prove.sh). */
+const STEPS = ["targets", "load", "transition", "exercise", "disable", "unload"];
+
+/** Whether all went as it should. */
+export function isGood({ load, transition, exercise, unload, log }: Loaded): boolean {
+  return load && transition && exercise && unload && log.length === 0;
+}
 
 /**
  * Loads, disables and removes patch modules, many in one guest, one after the other. After a guest that ended too early,
- * the rest goes on in a fresh one.
- * @returns in the order of `all`
+ * a fresh one goes on with the patch that it ended in: only a patch that ends a guest by itself is to blame. A module to
+ * be patched that does so when it is loaded is left out. What went well is kept in the cache.
+ * @returns as they come, those known before first
  * @throws Fault as `bootGuest`
  */
-export async function loadAll(
+export async function* loadAll(
   work: Work,
   profile: KernelProfile,
   all: readonly Loadable[],
-): Promise<Loaded[]> {
-  const results: Loaded[] = [];
-  for (let left = [...all]; left.length > 0; left = all.slice(results.length)) {
+): AsyncGenerator<Loaded> {
+  const known = await openKnown(work, profile);
+  const left: Loadable[] = [];
+  for (const one of all) {
+    const before = await known.find(one);
+    if (before) yield before;
+    else left.push(one);
+  }
+  const withoutTargets = new Set<string>();
+  while (left.length > 0) {
     checkpoint(work);
     work.progress(`booting, with ${left.length} patches to come`);
-    const done = await loadInGuest(work, profile, left.slice(0, IN_ONE_GUEST));
-    results.push(...done);
+    const { done, ended } = await loadInGuest(work, profile, left.slice(0, IN_ONE_GUEST), withoutTargets);
+    for (const loaded of done) {
+      const one = left.shift();
+      if (one && isGood(loaded)) await known.keep(one, loaded);
+      yield loaded;
+    }
+    if (ended === undefined || done.length > 0) continue;
+    if (ended.step === "targets") withoutTargets.add(ended.loaded.id);
+    else {
+      left.shift();
+      yield ended.loaded;
+    }
   }
-  return results;
 }
 
-/** @returns of the first patches, at least of one */
+interface GuestResult {
+  /** Of the first patches. */
+  readonly done: readonly Loaded[];
+  /** The patch after them, if the guest ended in it. */
+  readonly ended?: { readonly loaded: Loaded; readonly step: string };
+}
+
 async function loadInGuest(
   work: Work,
   profile: KernelProfile,
   batch: readonly Loadable[],
-): Promise<Loaded[]> {
+  withoutTargets: ReadonlySet<string>,
+): Promise<GuestResult> {
   const targets = await Promise.all(
-    batch.map(({ objects }) =>
+    batch.map(({ id, objects }) =>
       modulesInOrder(
         work,
         profile.modules,
-        objects.filter((object) => object !== "vmlinux"),
+        withoutTargets.has(id) ? [] : objects.filter((object) => object !== "vmlinux"),
       ),
     ),
   );
@@ -79,7 +119,7 @@ async function loadInGuest(
     arch: profile.arch,
     image: profile.image,
     accelerator: await bestAccelerator(work, profile),
-    memory: 1024,
+    memory: 1536,
     initramfs: cpioArchive([
       ...baseSystem(await readFile(profile.busybox), await guestScript("prove.sh")),
       text("plan", { batch: batch.map(({ id }) => id).join(" "), patience: PATIENCE, steps: batch.length }),
@@ -92,48 +132,71 @@ async function loadInGuest(
     deadline: 120 + batch.length * 4 * PATIENCE,
     silence: 30 + 2 * PATIENCE,
   });
-  const results = parseKtap(guest.protocol.toString())?.results ?? [];
-  const all = complaints(guest.console);
-  const seen = new Set<string>();
-  const done: Loaded[] = [];
-  for (const [at, { id }] of batch.entries()) {
-    const result = results[at];
-    const own = all.filter(({ step }) => step === id || step.startsWith(`${id}: `)).filter(isNew(seen));
-    if (result) done.push(loaded(id, result, own));
-    else {
-      const words = [`the guest ended (${guest.end}) during '${id}'`, ...guest.console.split("\n").slice(-5)];
-      done.push({ ...loaded(id, undefined, own), words });
-      break;
-    }
-  }
-  if (done.length === 0) throw new Fault("defect", "the guest reported nothing", { detail: guest.console });
-  return done;
+  return resultOf(batch, withoutTargets, guest);
 }
 
-/** Leaves out what the kernel complained of before, and what loading the patched module itself causes. */
-function isNew(seen: Set<string>): (complaint: Complaint) => boolean {
-  return (complaint) => {
-    const key = complaintKey(complaint);
-    const isKnown = seen.has(key) || complaint.step.endsWith(": targets");
-    seen.add(key);
-    return !isKnown;
+function resultOf(
+  batch: readonly Loadable[],
+  withoutTargets: ReadonlySet<string>,
+  guest: GuestEnd,
+): GuestResult {
+  const protocol = guest.protocol.toString();
+  const results = parseKtap(protocol)?.results ?? [];
+  const done = batch
+    .slice(0, results.length)
+    .map((one, at) => loadedOf(one, withoutTargets, results[at]?.subtests ?? [], guest));
+  const next = batch[results.length];
+  if (next === undefined) return { done };
+  const begun = [...protocol.matchAll(/^ *# begin (.*?)\r?$/gm)].at(-1)?.[1];
+  if (begun === undefined)
+    throw new Fault("defect", "the guest reported nothing", { detail: guest.console.slice(-4000) });
+  const step = begun.slice(`${next.id}: `.length);
+  const loaded = loadedOf(next, withoutTargets, [], guest);
+  return {
+    done,
+    ended: { step, loaded: { ...loaded, words: [`the guest ended (${guest.end}) in '${step}'`] } },
   };
 }
 
-function loaded(id: string, result: KtapResult | undefined, own: readonly Complaint[]): Loaded {
-  const steps = result?.subtests ?? [];
+function loadedOf(
+  { id, objects }: Loadable,
+  withoutTargets: ReadonlySet<string>,
+  steps: readonly KtapResult[],
+  { console }: GuestEnd,
+): Loaded {
   const passed = (name: string) => steps.find((step) => step.name === name)?.outcome === "passed";
+  const isThere = passed("targets") && !withoutTargets.has(id);
   return {
     id,
-    targets: passed("targets"),
+    targets: objects.every((name) => name === "vmlinux") ? "built in" : isThere ? "loaded" : "not loaded",
     load: passed("load"),
     transition: passed("transition"),
+    exercise: passed("exercise"),
     unload: passed("disable") && passed("unload"),
-    complaints: own.map(({ title }) => title),
+    log: STEPS.slice(1).flatMap((step) => unexpected(console, `${id}: ${step}`)),
     words: steps
-      .filter(({ outcome }) => outcome === "failed")
-      .flatMap(({ name, remark, diagnostics }) => [`${name}: ${remark}`, ...diagnostics]),
+      .filter(({ name, outcome }) => outcome === "failed" && name !== "targets")
+      .flatMap(({ name, remark, diagnostics }) => [
+        `${name}: ${remark}`,
+        ...diagnostics.filter((line) => line.startsWith("| ")),
+      ]),
   };
+}
+
+/** What is said of every live patch that is not signed (kernel/module, kernel/livepatch), and by any slow machine. */
+const EXPECTED = [
+  /^livepatch: (enabling patch|'\S+': (starting|completing) (patching|unpatching) transition|'\S+': (patching|unpatching) complete)/,
+  /^\S+: (tainting kernel with TAINT_LIVEPATCH|loading out-of-tree module taints kernel|module verification failed: signature and\/or required key missing)/,
+  /^random: crng init done$/,
+  /^clocksource: (timekeeping watchdog on CPU\d+: \S+ wd-wd read-back delay|wd-\S+-wd read-back delay|Long readout interval)/,
+  /^hrtimer: interrupt took \d+ ns$/,
+];
+
+/** Of a complaint its first line; else each line that is not expected. */
+function unexpected(console: string, step: string): string[] {
+  const own = consoleDuring(console, step);
+  const found = complaints(own.join("\n")).map(({ title }) => title);
+  return found.length > 0 ? found : own.filter((line) => !EXPECTED.some((pattern) => pattern.test(line)));
 }
 
 async function entries(
@@ -151,4 +214,29 @@ async function entries(
 function text(path: string, values: Readonly<Record<string, string | number>>): CpioEntry {
   const lines = Object.entries(values).map(([name, value]) => `${name}='${value}'\n`);
   return { kind: "file", path, content: Buffer.from(lines.join("")) };
+}
+
+/** What is known of modules, from earlier runs. */
+interface Known {
+  find(one: Loadable): Promise<Loaded | undefined>;
+  keep(one: Loadable, loaded: Loaded): Promise<void>;
+}
+
+/** Void when the kernel, the guest's script or this file changes. */
+async function openKnown(work: Work, { id, release, image }: KernelProfile): Promise<Known> {
+  const state = createHash("sha256").update(JSON.stringify([id, release, image]));
+  state.update(await guestScript("prove.sh")).update(await readFile(fileURLToPath(import.meta.url)));
+  const folder = join(work.cache, "eval", "loads", state.digest("hex").slice(0, 16));
+  await mkdir(folder, { recursive: true });
+  const place = (one: Loadable) => join(folder, one.sha256);
+  return {
+    find: async (one) => {
+      const kept = await readFile(place(one), "utf8").catch(() => undefined);
+      return kept === undefined ? undefined : { ...(JSON.parse(kept) as Loaded), id: one.id };
+    },
+    keep: async (one, loaded) => {
+      await writeFile(`${place(one)}.new`, JSON.stringify(loaded));
+      await rename(`${place(one)}.new`, place(one));
+    },
+  };
 }

@@ -4,21 +4,23 @@ import { mkdir, mkdtemp, readFile, rename, rm, writeFile } from "node:fs/promise
 import { tmpdir } from "node:os";
 import { basename, join } from "node:path";
 import { fileURLToPath } from "node:url";
-import type { BuildResult, PatchModule } from "@kernel-hotpatch/kernel/build/build";
+import type { BuildResult } from "@kernel-hotpatch/kernel/build/build";
 import { buildPatch } from "@kernel-hotpatch/kernel/build/build-patch";
 import { buildCache } from "@kernel-hotpatch/kernel/build/originals";
+import type { FileChange } from "@kernel-hotpatch/kernel/build/patch-files";
 import { Fault } from "@kernel-hotpatch/kernel/host/fault";
 import type { Work } from "@kernel-hotpatch/kernel/host/work";
+import type { Observation } from "@kernel-hotpatch/kernel/observation";
 import { takePrints } from "@kernel-hotpatch/kernel/profile/file-prints";
 import type { KernelProfile } from "@kernel-hotpatch/kernel/profile/profile";
-import type { Case } from "./cases.js";
+import type { MatchedFunction } from "@kernel-hotpatch/kernel/runpre/run-pre";
 import { patchOf } from "./patch-texts.js";
 
 /** Files of the newer source, one patch for the older kernel. */
 export interface EvalPatch {
   /** Tells it from all others; of letters, digits, `-` and `_`. */
   readonly id: string;
-  readonly files: readonly Pick<Case, "path" | "before" | "after">[];
+  readonly files: readonly FileChange[];
 }
 
 /** What the build made of a patch. */
@@ -28,16 +30,21 @@ export interface BuiltPatch {
   readonly outcome: "carried" | "refused" | "unchanged" | "does-not-compile" | "failed";
   /** What stands in the way; of a failure its message. */
   readonly reasons: readonly Reason[];
-  readonly module?: PatchModule;
-  readonly runPre?: NonNullable<BuildResult["runPre"]>;
+  readonly module?: BuildResult["module"] & object;
+  /** Functions held against the kernel's own code. */
+  readonly runPre?: readonly MatchedFunction[];
 }
 
 export interface Reason {
   readonly rule: string;
   readonly symbol?: string;
   readonly message: string;
+  readonly file?: string;
   readonly detail?: string;
 }
+
+/** A header may bring dozens of units along, each compiled up to three times. */
+const BUILD_SECONDS = 3600;
 
 /** Builds patches, once for each state of our code: what came of it is kept. */
 export interface Builder {
@@ -51,20 +58,24 @@ export async function openBuilder(work: Work, profile: KernelProfile): Promise<B
   const state = createHash("sha256").update(basename(await buildCache(work, profile)));
   for (const folder of ["dist", "runtime"])
     for (const [path, print] of await takePrints(work, KERNEL_ROOM, folder))
-      if (!/\.(?:map|d\.ts)$|\.test\./.test(path)) state.update(`${path} ${print}\n`);
+      if (!/\.(?:map|d\.ts)$|\.test\.|^runtime\/guest\//.test(path)) state.update(`${path} ${print}\n`);
   const version = state.digest("hex").slice(0, 16);
   const kept = join(work.cache, "eval", "objects", version);
   await mkdir(kept, { recursive: true });
 
   async function made(patch: EvalPatch, outputDir: string): Promise<BuiltPatch> {
     const sources = await mkdtemp(join(tmpdir(), "hotpatch-eval-"));
+    const late = AbortSignal.timeout(BUILD_SECONDS * 1000);
+    const bounded = { ...work, signal: AbortSignal.any([work.signal, late]) };
     try {
       const text = await patchOf(work, patch.files, sources);
       const patches = [{ name: `${patch.id}.patch`, text }];
-      return { ...described(await buildPatch(work, profile, { patches, outputDir })), ...named(patch) };
+      return { ...described(await buildPatch(bounded, profile, { patches, outputDir })), ...named(patch) };
     } catch (error) {
-      if (error instanceof Fault && error.code === "interrupted") throw error;
-      const message = error instanceof Error ? error.message : String(error);
+      if (work.signal.aborted) throw error;
+      const isLate = error instanceof Fault && error.code === "interrupted";
+      const words = error instanceof Error ? error.message : String(error);
+      const message = isLate ? `not built within ${BUILD_SECONDS} s` : words;
       const detail = error instanceof Error ? (error.stack ?? "") : "";
       return { ...named(patch), outcome: "failed", reasons: [{ rule: "failed", message, detail }] };
     } finally {
@@ -76,12 +87,15 @@ export async function openBuilder(work: Work, profile: KernelProfile): Promise<B
     async build(patch) {
       const hash = createHash("sha256");
       for (const { path, before, after } of patch.files)
-        hash.update(`${path} ${before.length} ${after.length}\n`).update(before).update(after);
+        for (const side of [before, after])
+          hash.update(`${path} ${side?.length ?? "none"}\n`).update(side ?? "");
       const folder = join(kept, hash.digest("hex").slice(0, 24));
       const answer = join(folder, "result.json");
       if (existsSync(answer)) return { ...JSON.parse(await readFile(answer, "utf8")), ...named(patch) };
       await rm(folder, { recursive: true, force: true });
       const result = await made(patch, folder);
+      // It may be the machine's fault.
+      if (result.outcome === "failed") return result;
       const aside = join(kept, randomUUID());
       await writeFile(aside, JSON.stringify(result));
       await mkdir(folder, { recursive: true });
@@ -106,16 +120,7 @@ function named({ id, files }: EvalPatch): Pick<BuiltPatch, "id" | "files"> {
 }
 
 function described({ objects, observations, module, runPre }: BuildResult): Omit<BuiltPatch, "id" | "files"> {
-  const reasons = observations
-    .filter(({ severity }) => (severity ?? "unsafe") === "unsafe")
-    .map(({ rule, symbol, message, detail }): Reason => {
-      return {
-        rule,
-        message,
-        ...(symbol !== undefined && { symbol }),
-        ...(detail !== undefined && { detail }),
-      };
-    });
+  const reasons = observations.filter(blocks).map(reasonOf);
   const matched = runPre && { runPre };
   if (module) return { outcome: "carried", reasons, module, ...matched };
   const isUncompiled = reasons.some(({ rule }) => rule === "does-not-compile");
@@ -123,4 +128,24 @@ function described({ objects, observations, module, runPre }: BuildResult): Omit
   const none = reasons.every(({ rule }) => rule === "no-functional-change");
   const outcome = isUncompiled ? "does-not-compile" : isUnchanged && none ? "unchanged" : "refused";
   return { outcome, reasons, ...matched };
+}
+
+/** Whether an observation stands in the way, as the build has it (`blocks` of kernel/src/build/build-patch.ts). */
+export function blocks({ severity }: Observation): boolean {
+  return (severity ?? "unsafe") === "unsafe";
+}
+
+/** A patch of which the build is known to refuse something, whatever its objects hold. */
+export function refusedUnbuilt(patch: EvalPatch, blocking: readonly Observation[]): BuiltPatch {
+  return { ...named(patch), outcome: "refused", reasons: blocking.map(reasonOf) };
+}
+
+function reasonOf({ rule, symbol, message, file, detail }: Observation): Reason {
+  return {
+    rule,
+    message,
+    ...(symbol !== undefined && { symbol }),
+    ...(file !== undefined && { file }),
+    ...(detail !== undefined && { detail }),
+  };
 }

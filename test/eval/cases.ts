@@ -81,8 +81,8 @@ export async function* sampleChangedFiles(
     for (const found of await tryFiles(work, pair, paths)) {
       if (found.outcome === "compiled") compiled++;
       yield found;
+      if (compiled >= count) return;
     }
-    if (compiled >= count) return;
   }
 }
 

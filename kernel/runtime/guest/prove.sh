@@ -214,24 +214,41 @@ group() { # NAME COUNT COMMAND
 
 cycle() { disable && unload && load && transition; }
 
+# A moment of ordinary life: files, processes, a network.
+exercise() {
+	begin exercise
+	limited "$patience" sh -e -c '
+		cat /proc/meminfo /proc/mounts /proc/self/maps /proc/self/status /proc/net/dev /proc/net/tcp > /dev/null
+		dd if=/dev/urandom of=/tmp/file bs=4k count=64
+		cp /tmp/file /tmp/copy && cmp /tmp/file /tmp/copy && rm /tmp/file /tmp/copy
+		mkdir -p /tmp/mount && mount -t tmpfs none /tmp/mount && touch /tmp/mount/file && umount /tmp/mount
+		ls -lR /proc/self/ /sys/class > /dev/null
+		ip link set lo up && ping -c 1 -W 5 127.0.0.1'
+	end "$status"
+}
+
 # One of a batch: what it patches, if that loads here; then in and out again.
 one() {
 	patch=$folder/patch.ko
 	. "$folder/plan"
 	begin targets
+	missing=0
 	for each in $modules; do
-		grep -q "^$each " /proc/modules || limited "$patience" insmod "/modules/$each" || break
+		grep -q "^$each " /proc/modules || limited "$patience" insmod "/modules/$each" || missing=1
+		[ $missing = 0 ] || break
 	done
-	end $?
+	end $missing
 	if ! load; then
 		skipping='the patch is not loaded'
-		for each in transition disable unload; do skip $each; done
+		for each in transition exercise disable unload; do skip $each; done
 		skipping=
 		return 1
 	fi
 	transition
 	settled=$?
-	disable && unload && [ $settled = 0 ]
+	exercise
+	exercised=$?
+	disable && unload && [ $settled = 0 ] && [ $exercised = 0 ]
 }
 
 oopsed() { # whether the kernel has died once: TAINT_DIE, Documentation/admin-guide/tainted-kernels.rst
@@ -253,7 +270,7 @@ printf 'KTAP version 1\n1..%s\n' "$steps" >&3
 
 for member in $batch; do
 	folder=/batch/$member
-	group "$member" 5 one
+	group "$member" 6 one
 done
 [ -z "$batch" ] || finish
 

@@ -1,5 +1,6 @@
 import { createHash } from "node:crypto";
-import { copyFile, mkdir, mkdtemp, readdir, realpath, rm, stat, writeFile } from "node:fs/promises";
+import { readFileSync } from "node:fs";
+import { copyFile, mkdir, mkdtemp, readdir, readFile, realpath, rm, stat, writeFile } from "node:fs/promises";
 import { dirname, join, normalize } from "node:path";
 import type { ElfObject } from "../elf/object.js";
 import { writeElf } from "../elf/write.js";
@@ -9,12 +10,15 @@ import { judgeSigningKey, type SigningKey } from "../module/sign-module.js";
 import { type DiffResult, diffObjects, openObject } from "../objdiff/diff-objects.js";
 import type { ObjectDiff } from "../objdiff/report.js";
 import type { Observation } from "../observation.js";
+import { parseConfig } from "../profile/config.js";
+import { limitRemarks } from "../profile/config-limits.js";
 import type { KernelProfile } from "../profile/profile.js";
 import { linkedKernel } from "../runpre/linked-kernel.js";
 import { type RunPre, runPre } from "../runpre/run-pre.js";
 import type { BuildResult, PatchModule } from "./build.js";
 import { compilePatched } from "./compile.js";
 import { objectOf } from "./compile-command.js";
+import { editsOf } from "./edits.js";
 import { kindOfFile } from "./file-kinds.js";
 import { inPatchedTree } from "./locations.js";
 import { moduleName } from "./module-name.js";
@@ -39,8 +43,9 @@ export interface BuildRequest {
   readonly signing?: SigningKey;
 }
 
+const CORE = "hotpatch_core.ko";
 /** What a build may leave in its output folder. The report beside it is the caller's, and void from now on. */
-const OUTPUTS = ["patch.ko", "patch.provenance.json", "objects", "report.json"];
+const OUTPUTS = ["patch.ko", CORE, "patch.provenance.json", "objects", "report.json"];
 const DAY = 24 * 60 * 60 * 1000;
 
 /**
@@ -75,10 +80,12 @@ export async function buildPatch(
     // Awaited once there is something to link; until then, a failure must not end the process.
     for (const awaited of [materials, vmlinux]) awaited.catch(() => undefined);
     const compared = await compareUnits(work, profile, changes, folder, pres);
-    const observations = [...compared.observations];
+    const config = parseConfig(await readFile(profile.config, "utf8"));
+    const observations = [...compared.observations, ...limitRemarks(config)];
 
     let module: PatchModule | undefined;
     let matched: RunPre | undefined;
+    let core: string | undefined;
     let provenance = "";
     const carried = compared.units.filter(isCarried);
     if (!compared.refused) {
@@ -91,14 +98,19 @@ export async function buildPatch(
           ...(signing && { signing }),
         };
         const linked = await materials;
-        const [made, found] = await Promise.all([
+        const both = [
           makePatchModule(work, profile, wanted, linked),
           runPre(work, profile, linked.symbols, vmlinux, units, folder),
-        ]);
+        ] as const;
+        // Both write to the work folder: when one fails, the other must have ended before it is removed.
+        await Promise.allSettled(both);
+        const [made, found] = await Promise.all(both);
         matched = found;
         observations.push(...made.observations, ...matched.observations);
         if (made.module && !matched.observations.some(blocks)) {
-          module = { ...made.module, path: join(outputDir, "patch.ko") };
+          ({ core } = made.module);
+          const path = join(outputDir, "patch.ko");
+          module = { ...made.module, path, ...(core !== undefined && { core: join(outputDir, CORE) }) };
           provenance = await provenanceOf(work, profile, module, {
             patches: request.patches,
             changes,
@@ -124,6 +136,10 @@ export async function buildPatch(
         await copyFile(join(folder, "patch.ko"), join(aside, "patch.ko"));
         await writeFile(join(aside, "patch.provenance.json"), provenance);
         written.push("patch.ko", "patch.provenance.json");
+        if (core !== undefined) {
+          await copyFile(core, join(aside, CORE));
+          written.push(CORE);
+        }
       }
       return written;
     });
@@ -131,7 +147,7 @@ export async function buildPatch(
       patch: { files: changes.map(({ path }) => path), sha256: digestOf(request.patches) },
       objects: compared.units.map(({ report }) => report),
       observations,
-      ...(matched && { runPre: matched.functions }),
+      ...(matched && matched.functions.length > 0 && { runPre: matched.functions }),
       ...(module && { module }),
     };
   } finally {
@@ -188,6 +204,7 @@ async function compareUnits(
   const roots = [await realpath(profile.source), join(await realpath(folder), "view")];
   const units: ComparedUnit[] = [];
   const sameTypes = changes.every(declaresTheSame);
+  const edits = editsOf(changes, roots, (path) => sourceText(profile.source, path));
   let refused = observations.some(blocks);
   for (const { unit, object } of patched) {
     const original = originals.get(unit);
@@ -198,6 +215,7 @@ async function compareUnits(
     const orig = openObject(original.object, path);
     const { report, carried, callbacks, states } = diffObjects(orig, openObject(object, path), {
       sameTypes,
+      edits,
     });
     const locate = (observation: Observation) => ({
       file: unit,
@@ -220,6 +238,15 @@ async function compareUnits(
     });
   }
   return { units, observations, refused };
+}
+
+/** Debug information also names files that are not in the tree. */
+function sourceText(source: string, path: string): string | undefined {
+  try {
+    return readFileSync(join(source, path), "latin1");
+  } catch {
+    return undefined;
+  }
 }
 
 /** The originals of the units that really read a changed file, by the compiler's own account. */

@@ -27,6 +27,8 @@ export interface PatchModule {
   /** Name under `/sys/module`, and `/sys/kernel/livepatch` or `/sys/kernel/hotpatch`. */
   readonly name: string;
   readonly backend: "livepatch" | "ftrace";
+  /** Path of the module that must be loaded before, where the back end has one of its own. */
+  readonly core?: string;
   /** `vmlinux` or modules' names, sorted. */
   readonly objects: readonly string[];
   readonly functions: readonly {

@@ -56,8 +56,9 @@ export async function preObject(
   const place = join(await buildCache(work, profile), "units", `${unit}.pre`);
   const kept = await readKept(place, original);
   if (kept) return kept;
-  await mkdir(dirname(place), { recursive: true });
-  const folder = await mkdtemp(`${place}-`);
+  const works = join(work.cache, "work");
+  await Promise.all([dirname(place), works].map((path) => mkdir(path, { recursive: true })));
+  const folder = await mkdtemp(join(works, "pre-"));
   try {
     const object = join(folder, "pre.o");
     const generated = Object.entries(original.generated).map(

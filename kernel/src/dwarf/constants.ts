@@ -27,6 +27,7 @@ export const Attribute = {
   BIT_SIZE: 0x0d,
   STATEMENT_LIST: 0x10,
   CONST_VALUE: 0x1c,
+  PRODUCER: 0x25,
   UPPER_BOUND: 0x2f,
   COUNT: 0x37,
   MEMBER_LOCATION: 0x38,

@@ -54,21 +54,26 @@ interface Abbreviation {
 export interface Wanted {
   readonly tags: ReadonlySet<number>;
   readonly attributes: ReadonlySet<number>;
+  /** Nothing but each unit's first entry. */
+  readonly onlyRoot?: true;
 }
 
 /** What {@link readDebugInformation} goes by. */
-const LAYOUTS: Wanted = {
+export const LAYOUTS: Wanted = {
   tags: new Set(Object.values(Tag)),
   attributes: new Set(Object.values(Attribute)),
 };
 
 /**
  * Reads the DWARF (version 4 or 5) of an object that one run of the compiler made.
+ * @param units what was read of it already, for other purposes too
  * @returns undefined when the object has none
  * @throws RangeError when it is damaged or of another version
  */
-export function readDebugInformation(object: ElfObject): DebugInformation | undefined {
-  const units = readUnits(object, LAYOUTS);
+export function readDebugInformation(
+  object: ElfObject,
+  units: Iterable<Unit> | undefined = readUnits(object, LAYOUTS),
+): DebugInformation | undefined {
   if (units === undefined) return undefined;
   const types: TypeLayout[] = [];
   const declarations = new Map<string, Declaration>();
@@ -100,6 +105,23 @@ export function readDebugInformation(object: ElfObject): DebugInformation | unde
   }
   return { types, declarations };
 }
+
+/**
+ * The compiler and, from gcc, the options that it was run with.
+ * @returns undefined when the object has no debugging information
+ * @throws RangeError when it is damaged or of another version
+ */
+export function readProducer(object: ElfObject): string | undefined {
+  const [unit] = readUnits(object, PRODUCER) ?? [];
+  const producer = unit?.root?.attributes.get(Attribute.PRODUCER);
+  return typeof producer === "string" ? producer : undefined;
+}
+
+const PRODUCER: Wanted = {
+  tags: new Set([Tag.COMPILE_UNIT]),
+  attributes: new Set([Attribute.PRODUCER]),
+  onlyRoot: true,
+};
 
 /** The debugging information of one run of the compiler. */
 export interface Unit {
@@ -197,6 +219,7 @@ function readUnit(
       entries.set(at, entry);
       parents.at(-1)?.children.push(entry);
       root ??= entry;
+      if (wanted.onlyRoot) break;
     }
     if (abbreviation.hasChildren) parents.push(entry);
   }

@@ -5,6 +5,7 @@ import {
   type Declaration,
   type Entry,
   filesOf,
+  LAYOUTS,
   readUnits,
   type Unit,
   type Wanted,
@@ -58,6 +59,12 @@ const CODE: Wanted = {
   ]),
 };
 
+/** What both readers go by. */
+export const LAYOUTS_AND_CODE: Wanted = {
+  tags: new Set([...LAYOUTS.tags, ...CODE.tags]),
+  attributes: new Set([...LAYOUTS.attributes, ...CODE.attributes]),
+};
+
 interface Span {
   readonly section: ElfSection;
   readonly start: number;
@@ -66,11 +73,14 @@ interface Span {
 
 /**
  * Reads what the DWARF of an object says of its code (DWARF 5, 3.3).
+ * @param units what was read of it already, for other purposes too
  * @returns undefined when the object has none
  * @throws RangeError when it is damaged or of an unknown version
  */
-export function readCodeInformation(object: ElfObject): CodeInformation | undefined {
-  const units = readUnits(object, CODE);
+export function readCodeInformation(
+  object: ElfObject,
+  units: Iterable<Unit> | undefined = readUnits(object, CODE),
+): CodeInformation | undefined {
   if (units === undefined) return undefined;
   const functions = new Map<string, CompiledFunction>();
   const locals: StaticLocal[] = [];

@@ -22,7 +22,7 @@ import { callbacksOf, type DeclaredCallbacks, keepCallable } from "./livepatch/c
 import { type LinkedUnit, linkUnit } from "./livepatch/relocations.js";
 import { statesOf } from "./livepatch/states.js";
 import { livepatchTables, type Redirect } from "./livepatch/tables.js";
-import { modinfoSection, versionsSection } from "./modinfo.js";
+import { modinfoSection, versionDisagreements, versionsSection } from "./modinfo.js";
 import { resolveInObject } from "./resolve.js";
 import { layoutOf, type Runtime, runtimeOf } from "./runtime.js";
 import { type SigningKey, signModule } from "./sign-module.js";
@@ -127,6 +127,10 @@ export async function makePatchModule(
   const layoutVersion = symbols.exports.get("module_layout");
   if (layoutVersion) used.set("module_layout", layoutVersion);
 
+  const model = await symbols.anyModule();
+  const disagreements = versionDisagreements(used, model, runtime.layout);
+  if (disagreements.length > 0) return { observations: [...observations, ...disagreements] };
+
   const ordered = redirects.toSorted((a, b) => compare(a.object, b.object) || compare(a.name, b.name));
   const contents = { redirects: ordered, callbacks, states, replace };
   const tables =
@@ -138,7 +142,6 @@ export async function makePatchModule(
   const namespaces = [...used.values()]
     .map(({ namespace }) => namespace)
     .filter((namespace) => namespace !== "");
-  const model = await symbols.anyModule();
   joined.sections.push(modinfoSection(model, request.name, namespaces, runtime.backend));
   joined.sections.push(...linkerSections(model, joined));
   const versions = versionsSection(used, runtime.layout, joined.littleEndian);
@@ -152,6 +155,7 @@ export async function makePatchModule(
     sha256: createHash("sha256").update(bytes).digest("hex"),
     name: request.name,
     backend: runtime.backend,
+    ...(runtime.core && { core: runtime.core.path }),
     objects: [...new Set([...ordered, ...callbacks].map(({ object }) => object))].sort(),
     functions: ordered.map(({ object, name, sympos }) => ({ object, name, sympos })),
     callbacks: callbacks.map(({ object, kind, handler }) => ({ object, kind, name: handler.name })),

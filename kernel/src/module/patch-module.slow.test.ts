@@ -232,6 +232,21 @@ HOTPATCH_PRE_PATCH_CALLBACK(before);`,
   }, 300_000);
 });
 
+test("an export in a namespace is imported from it", async () => {
+  const symvers = await readFile(profile.moduleSymvers, "utf8");
+  expect(symvers).toMatch(/\tdma_buf_put\tvmlinux\t\S+\tDMA_BUF$/m);
+  const built = await build("namespace", {
+    "fs/proc/meminfo.c": (text) =>
+      withMarks(
+        "<linux/dma-buf.h>",
+        "",
+      )(text.replace("\tarch_report_meminfo(m);\n", "$&\tif (!m->count)\n\t\tdma_buf_put(NULL);\n")),
+  });
+  const { path } = moduleOf(built);
+  expect(execFileSync("/sbin/modinfo", ["-F", "import_ns", path], { encoding: "utf8" })).toBe("DMA_BUF\n");
+  expect(await inGuest({ patch: path }, "load patch; echo $?")).toEqual(["0"]);
+}, 300_000);
+
 describe("signing", () => {
   const keys = () => {
     const [key, certificate] = [join(top, "key.pem"), join(top, "cert.pem")];

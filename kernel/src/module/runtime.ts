@@ -31,6 +31,7 @@ export interface Core {
   readonly exports: ReadonlyMap<string, Export>;
 }
 
+const CORE = "hotpatch_core.ko";
 const SOURCES = fileURLToPath(new URL("../../runtime/", import.meta.url));
 
 /** The folders of each back end that are compiled, with what make is to make in them. */
@@ -70,6 +71,13 @@ export async function runtimeOf(work: Work, profile: KernelProfile): Promise<Run
     try {
       await cp(join(SOURCES, backend), aside, { recursive: true });
       for (const [part, ...targets] of PARTS[backend]) await make(work, profile, join(aside, part), targets);
+      // Debug information names the folder that it was compiled in.
+      if (backend === "ftrace")
+        await runOk(work, [
+          `${profile.makeVariables.CROSS_COMPILE ?? ""}strip`,
+          "--strip-debug",
+          join(aside, "core", CORE),
+        ]);
       await rm(folder, { recursive: true, force: true });
       await rename(aside, folder);
     } finally {
@@ -106,7 +114,7 @@ async function runtimeKey(profile: KernelProfile, backend: Backend): Promise<str
 }
 
 async function readCore(folder: string): Promise<Core> {
-  const path = join(folder, "hotpatch_core.ko");
+  const path = join(folder, CORE);
   await access(path);
   return { path, exports: parseSymvers(await readFile(join(folder, "Module.symvers"), "utf8")) };
 }

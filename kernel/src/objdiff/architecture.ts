@@ -32,11 +32,17 @@ export interface RelativeField {
   readonly cleared: Uint8Array;
 }
 
+/** What objects are for; those of the last two are only compared. */
+export type ObjectArch = Arch | "ppc64le" | "s390x";
+
 /** Everything about a processor that the object diff needs to know. */
 export interface ObjectArchitecture {
-  readonly arch: Arch;
+  readonly arch: ObjectArch;
   readonly machine: number;
+  readonly littleEndian: boolean;
   readonly special: Readonly<Record<string, SpecialSection>>;
+  /** Sections of constants without names or anything else that says so; bytes of each constant. */
+  readonly constants?: Readonly<Record<string, number>>;
   /** Relocation types that store an address, as opposed to jumping there. */
   readonly pointers: ReadonlySet<number>;
   /** Whether an instruction takes the address as its operand although the relocation's type could also be a jump's. */
@@ -115,11 +121,37 @@ const R_AARCH64 = {
   ADR_PREL_PG_HI21_NC: 276,
   ADD_ABS_LO12_NC: 277,
 } as const;
+// 64-bit ELF V2 ABI for Power, 3.5.3: addresses as words, in parts, and by the table of contents.
+const R_PPC64 = {
+  ADDR32: 1,
+  ADDR16_LO: 4,
+  ADDR16_HA: 6,
+  ADDR64: 38,
+  ADDR16_HIGHER: 39,
+  ADDR16_HIGHEST: 41,
+  TOC16: 47,
+  TOC16_LO: 48,
+  TOC16_HA: 50,
+  ADDR16_LO_DS: 57,
+  TOC16_DS: 63,
+  TOC16_LO_DS: 64,
+  PCREL34: 132,
+} as const;
+// s390x ELF Application Binary Interface Supplement, "Relocation Types"; `DBL` counts in halfwords.
+const R_390 = { 32: 4, PC16DBL: 16, PLT16DBL: 17, PC32DBL: 19, PLT32DBL: 20, 64: 22, GOTENT: 26 } as const;
+const IN_HALFWORDS: ReadonlySet<number> = new Set([
+  R_390.PC16DBL,
+  R_390.PLT16DBL,
+  R_390.PC32DBL,
+  R_390.PLT32DBL,
+  R_390.GOTENT,
+]);
 
 const ARCHITECTURES: readonly ObjectArchitecture[] = [
   {
     arch: "x86_64",
     machine: Machine.X86_64,
+    littleEndian: true,
     special: {
       ...OBJTOOL_ANNOTATIONS,
       ...CODE_TABLES,
@@ -148,6 +180,7 @@ const ARCHITECTURES: readonly ObjectArchitecture[] = [
   {
     arch: "arm64",
     machine: Machine.AARCH64,
+    littleEndian: true,
     special: {
       ...CODE_TABLES,
       __patchable_function_entries: { relocations: 1, ftraceEntry: true },
@@ -159,11 +192,63 @@ const ARCHITECTURES: readonly ObjectArchitecture[] = [
     relativeFields: relativeFieldsArm64,
     argumentAt: argumentAtArm64,
   },
+  {
+    arch: "ppc64le",
+    machine: Machine.PPC64,
+    littleEndian: true,
+    special: {
+      ...CODE_TABLES,
+      // Made by recordmcount from calls of _mcount, and since 6.7 by the compiler.
+      __mcount_loc: { relocations: 1, ftraceEntry: true },
+      __patchable_function_entries: { relocations: 1, ftraceEntry: true },
+      // arch/powerpc/include/asm/feature-fixups.h: distances of the instructions that are rewritten at boot.
+      __barrier_nospec_fixup: ONE,
+      __btb_flush_fixup: { relocations: 2 },
+      __entry_flush_fixup: ONE,
+      __lwsync_fixup: ONE,
+      __rfi_flush_fixup: ONE,
+      __scv_entry_flush_fixup: ONE,
+      __stf_entry_barrier_fixup: ONE,
+      __stf_exit_barrier_fixup: ONE,
+      __uaccess_flush_fixup: ONE,
+    },
+    // Addresses and numbers too large for an instruction (64-bit ELF V2 ABI, 3.3).
+    constants: { ".toc": 8 },
+    pointers: new Set(Object.values(R_PPC64)),
+    isMarker: () => false,
+    tracer: "_mcount",
+    bias: () => 0,
+  },
+  {
+    arch: "s390x",
+    machine: Machine.S390,
+    littleEndian: false,
+    special: {
+      ...CODE_TABLES,
+      __mcount_loc: { relocations: 1, ftraceEntry: true },
+      // gcc -mindirect-branch-table, read by arch/s390/kernel/nospec-branch.c.
+      ".s390_indirect_branches": ONE,
+      ".s390_indirect_call": ONE,
+      ".s390_indirect_jump": ONE,
+      ".s390_return_mem": ONE,
+      ".s390_return_reg": ONE,
+    },
+    pointers: new Set([R_390["32"], R_390["64"]]),
+    // `larl`: z/Architecture Principles of Operation, format RIL-b; all others of these fields are jumps or data.
+    isOperand: ({ data }, { offset, type }) =>
+      IN_HALFWORDS.has(type) && data[offset - 2] === 0xc0 && ((data[offset - 1] ?? 0xf) & 0xf) === 0,
+    isMarker: () => false,
+    // Distances count from the instruction's start, and the field is two bytes behind it.
+    bias: ({ flags }, { type }) => (flags & SectionFlag.EXECINSTR && IN_HALFWORDS.has(type) ? -2 : 0),
+  },
 ];
 
 /** @returns the architecture of an object, or undefined when it is none that we know */
-export function architectureOf(machine: number): ObjectArchitecture | undefined {
-  return ARCHITECTURES.find((architecture) => architecture.machine === machine);
+export function architectureOf({
+  machine,
+  littleEndian,
+}: Pick<ObjectArchitecture, "machine" | "littleEndian">): ObjectArchitecture | undefined {
+  return ARCHITECTURES.find((known) => known.machine === machine && known.littleEndian === littleEndian);
 }
 
 /**

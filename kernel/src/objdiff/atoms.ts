@@ -90,7 +90,11 @@ export function isToEntry({ target, at }: Reference): boolean {
  */
 export function takeApart(object: ElfObject, architecture: ObjectArchitecture): AtomicObject {
   const symbolsIn = symbolsBySection(object, architecture);
-  const context: Context = { roomBefore: roomBeforeFunctions(object), isEntryPoint: entryPoints(object) };
+  const context: Context = {
+    constants: architecture.constants ?? {},
+    roomBefore: roomBeforeFunctions(object),
+    isEntryPoint: entryPoints(object),
+  };
   const bySection = new Map<ElfSection, Atom[]>();
   const special: ElfSection[] = [];
   const bound = new Map<Atom, string>();
@@ -137,6 +141,8 @@ function isCode(place: ElfSymbol["section"]): boolean {
 
 /** What is known of an object before it is divided. */
 interface Context {
+  /** Bytes of each, by the name of a section that holds nothing else. */
+  readonly constants: Readonly<Record<string, number>>;
   /** Places before functions where -fpatchable-function-entry left room, by section. */
   readonly roomBefore: ReadonlyMap<ElfSection, readonly number[]>;
   /** Whether a relocation may lead to a function: to its first byte, or to something elsewhere. */
@@ -145,9 +151,9 @@ interface Context {
 
 function roomBeforeFunctions({ sections }: ElfObject): Map<ElfSection, number[]> {
   const room = new Map<ElfSection, number[]>();
-  for (const { name, relocations } of sections) {
-    if (name !== "__patchable_function_entries") continue;
-    for (const { symbol, addend } of relocations) {
+  for (const section of sections) {
+    if (section.name !== "__patchable_function_entries") continue;
+    for (const { symbol, addend } of section.relocations) {
       if (typeof symbol.section === "string") continue;
       const places = room.get(symbol.section) ?? [];
       room.set(symbol.section, places);
@@ -204,7 +210,8 @@ function atomsOf(section: ElfSection, symbols: readonly ElfSymbol[], context: Co
   const { flags } = section;
   if (flags & SectionFlag.EXECINSTR)
     return divideCode(section, symbols, context.roomBefore.get(section) ?? []);
-  if (flags & SectionFlag.MERGE) return divideConstants(section, symbols);
+  const size = context.constants[section.name];
+  if (size !== undefined || flags & SectionFlag.MERGE) return divideConstants(section, symbols, size);
   return divideData(section, symbols, context.isEntryPoint);
 }
 
@@ -375,14 +382,22 @@ function symbolsByValue(symbols: readonly ElfSymbol[]): Map<number, ElfSymbol[]>
 }
 
 /** Strings one by one, and numbers of the section's entry size. */
-function divideConstants(section: ElfSection, symbols: readonly ElfSymbol[]): Atom[] {
+function divideConstants(
+  section: ElfSection,
+  symbols: readonly ElfSymbol[],
+  size = section.entrySize,
+): Atom[] {
   const starts = [0];
-  const { data, entrySize, flags } = section;
-  const step = Math.max(entrySize, 1);
-  for (let at = step; at < data.length; at += step) {
-    const endsBefore = data.subarray(at - step, at).every((byte) => byte === 0);
-    if (!(flags & SectionFlag.STRINGS) || endsBefore) starts.push(at);
-  }
+  const { data, flags } = section;
+  const step = Math.max(size, 1);
+  if (flags & SectionFlag.STRINGS && step === 1)
+    for (let at = data.indexOf(0) + 1; at > 0 && at < data.length; at = data.indexOf(0, at) + 1)
+      starts.push(at);
+  else
+    for (let at = step; at < data.length; at += step) {
+      const endsBefore = data.subarray(at - step, at).every((byte) => byte === 0);
+      if (!(flags & SectionFlag.STRINGS) || endsBefore) starts.push(at);
+    }
   const named = symbolsByValue(symbols);
   return starts.map((start, index) =>
     constantAt(section, start, starts[index + 1] ?? data.length, named.get(start)),

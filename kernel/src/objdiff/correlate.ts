@@ -300,7 +300,7 @@ function grouped(atoms: Iterable<Atom>, keyOf: (atom: Atom) => string): Map<stri
 
 /** Place, contents and number of references: as much as can be said before the correlation is complete. */
 function appearance(atom: Atom): string {
-  const place = withoutNumbers(nameOf(atom)) === nameOf(atom) ? atom.section.name : placement(atom);
+  const place = placement(atom);
   return ` ${place} ${Buffer.from(usedBytesOf(atom)).toString("latin1")} ${atom.references.length}`;
 }
 

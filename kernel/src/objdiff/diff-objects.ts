@@ -1,5 +1,10 @@
-import { type DebugInformation, readDebugInformation } from "../dwarf/debug-information.js";
-import { type CodeInformation, readCodeInformation } from "../dwarf/functions.js";
+import {
+  type DebugInformation,
+  readDebugInformation,
+  readProducer,
+  readUnits,
+} from "../dwarf/debug-information.js";
+import { type CodeInformation, LAYOUTS_AND_CODE, readCodeInformation } from "../dwarf/functions.js";
 import { SectionFlag } from "../elf/format.js";
 import type { ElfObject, ElfSection } from "../elf/object.js";
 import { ElfError, readElf } from "../elf/read.js";
@@ -8,6 +13,7 @@ import type { Observation } from "../observation.js";
 import { architectureOf } from "./architecture.js";
 import { assemble } from "./assemble.js";
 import { type Atom, type AtomicObject, isAtom, isToEntry, takeApart } from "./atoms.js";
+import { incomparable } from "./comparable.js";
 import { comparer } from "./compare.js";
 import { compareTypes } from "./compare-types.js";
 import { type Correlation, correlate, type Declared, withoutNumbers } from "./correlate.js";
@@ -28,6 +34,8 @@ export interface OpenObject {
    * @throws Fault `bad-input` when it is damaged
    */
   readonly information: () => DebugInformation | undefined;
+  /** The compiler and its options, as far as it tells them; likewise. */
+  readonly producer: () => string | undefined;
   /** What it says of functions and their static variables, likewise. */
   readonly code: () => CodeInformation | undefined;
 }
@@ -48,11 +56,17 @@ export function openObject(bytes: Uint8Array, name: string): OpenObject {
       },
     );
   const object = reading(name, () => readElf(bytes));
+  // Whoever asks for one asks for the other: read once, in one go.
+  const units = once(() => {
+    const read = readUnits(object, LAYOUTS_AND_CODE);
+    return read && [...read];
+  });
   return {
     name,
     atomic: apart(object, name),
-    information: once(() => reading(name, () => readDebugInformation(object))),
-    code: once(() => reading(name, () => readCodeInformation(object))),
+    producer: once(() => reading(name, () => readProducer(object))),
+    information: once(() => reading(name, () => readDebugInformation(object, units()))),
+    code: once(() => reading(name, () => readCodeInformation(object, units()))),
   };
 }
 
@@ -104,11 +118,12 @@ export function diffObjects(
   options: { readonly sameTypes?: boolean; readonly edits?: Edits } = {},
 ): DiffResult {
   const [before, after] = [orig.atomic, patched.atomic];
-  if (before.architecture !== after.architecture)
-    throw new Fault(
-      "bad-input",
-      `${orig.name} is for ${before.architecture.arch}, ${patched.name} for ${after.architecture.arch}`,
-    );
+  // Whoever knows the source has compiled both alike.
+  const difference = incomparable(orig, patched, { producers: !options.sameTypes });
+  if (difference !== undefined)
+    throw new Fault("bad-input", difference, {
+      remedy: "compile both with one compiler, one configuration and the same options",
+    });
   const correlation = correlate(before, after, () => declarations(orig, patched));
   const comparison = comparer(correlation, before.architecture);
   const types = options.sameTypes ? [] : differingTypes(orig, patched);
@@ -205,7 +220,7 @@ function located(observation: Observation, { information }: OpenObject): Observa
 const CLONE = /\.(isra|constprop|part|cold)\b/g;
 
 function apart(object: ElfObject, name: string): AtomicObject {
-  const architecture = architectureOf(object.machine);
+  const architecture = architectureOf(object);
   if (architecture === undefined)
     throw new Fault("bad-input", `${name}: objects for ELF machine ${object.machine} are not supported`);
   const code = object.sections.filter(

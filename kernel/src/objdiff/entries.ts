@@ -39,13 +39,19 @@ export function divideEntries(
   return undefined;
 }
 
-/** A source line stands behind a file's name, and only there. */
+/**
+ * A source line stands behind a file's name, and only there. The name's place counts from its own field, or until 5.16
+ * from the entry (`__BUG_REL`, arch/x86/include/asm/bug.h).
+ */
 function lineBehind(last: ElfRelocation | undefined): number | undefined {
   if (last === undefined || typeof last.symbol.section === "string") return undefined;
   const { data } = last.symbol.section;
-  const start = last.symbol.value + last.addend;
-  const text = Buffer.from(data.subarray(start, data.indexOf(0, start))).toString("latin1");
-  return /\.\w+$/.test(text) ? last.offset + 4 : undefined;
+  const isName = (start: number) => {
+    if (start < 0 || (start > 0 && data[start - 1] !== 0)) return false;
+    return /\.\w+$/.test(Buffer.from(data.subarray(start, data.indexOf(0, start))).toString("latin1"));
+  };
+  const place = last.symbol.value + last.addend;
+  return isName(place) || isName(place - last.offset) ? last.offset + 4 : undefined;
 }
 
 function startsOfEntries(

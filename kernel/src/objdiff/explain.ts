@@ -38,6 +38,7 @@ interface Findings {
 export function explain({ orig, patched }: Sides, findings: Findings): Observation[] {
   const { judgement, correlation, edits } = findings;
   const remarks: Observation[] = [];
+  let same: ReadonlySet<string> | undefined;
   for (const atom of judgement.changed) {
     const name = sourceName(atom);
     if (edits?.editsFunction(name)) continue;
@@ -49,9 +50,11 @@ export function explain({ orig, patched }: Sides, findings: Findings): Observati
     const origAtom = correlation.origOf.get(atom);
     const [before, after] = [functionOf(orig.code(), origAtom), functionOf(patched.code(), atom)];
     if (edits && after && edits.editsAt(after.declaration)) continue;
-    const cause = edits
-      ? causeByEdits(before, after, edits)
-      : origAtom && inlinedAtFirstDifference(origAtom, atom, before, after, findings.comparison);
+    const byDifference = () => {
+      same ??= inlinedUnchanged(patched.code(), findings);
+      return origAtom && inlinedAtFirstDifference(origAtom, atom, before, after, findings.comparison, same);
+    };
+    const cause = edits ? causeByEdits(before, after, edits) : byDifference();
     const known =
       cause ?? typeUsed(after, findings.types) ?? (edits ? otherClone(origAtom, atom) : undefined);
     if (known !== undefined) remarks.push(remark(atom, known));
@@ -115,17 +118,33 @@ function causeByEdits(
   return undefined;
 }
 
+/** What functions inline that are the same before and after: it cannot be what changed. */
+function inlinedUnchanged(
+  code: CodeInformation | undefined,
+  { correlation: { origOf }, judgement: { changed, copied } }: Findings,
+): Set<string> {
+  const differing = new Set([...changed, ...copied]);
+  const names = new Set<string>();
+  for (const atom of origOf.keys())
+    if (atom.kind === "function" && !differing.has(atom))
+      for (const { name } of functionOf(code, atom)?.inlined ?? []) names.add(name);
+  return names;
+}
+
 function inlinedAtFirstDifference(
   origAtom: Atom,
   atom: Atom,
   before: CompiledFunction | undefined,
   after: CompiledFunction | undefined,
   { firstDifference }: Comparer,
+  unchanged: ReadonlySet<string>,
 ): Cause | undefined {
   const place = firstDifference(origAtom, atom);
   if (place === undefined) return undefined;
   const innermost = (compiled: CompiledFunction | undefined, { section, start }: Atom) =>
-    compiled?.inlined.findLast(({ covers }) => covers(section, start + place));
+    compiled?.inlined.findLast(
+      ({ name, covers }) => !unchanged.has(name) && name !== compiled.name && covers(section, start + place),
+    );
   const inlined = innermost(after, atom) ?? innermost(before, origAtom);
   return (
     inlined && {

@@ -33,6 +33,9 @@ const NOTES = ".discard.hotpatch.";
 /** The kernel's own since 6.19 (include/linux/livepatch_helpers.h): one variable a callback, its kind in the name. */
 const KERNELS_OWN = ".discard.klp_callback_ptrs";
 
+/** Of SYSCALL_METADATA() (include/linux/syscalls.h). */
+const SYSTEM_CALL_DESCRIPTIONS = ["__syscalls_metadata", "_ftrace_events"];
+
 /** Reads the marks in PATCHED.o. */
 export function readMarks({ object, atoms }: AtomicObject): Marks {
   const callbacks: { kind: CallbackKind; atom: Atom }[] = [];
@@ -79,6 +82,9 @@ export function readMarks({ object, atoms }: AtomicObject): Marks {
         else if (kind === "force-unsafe") forcedUnsafe.push(what);
       }
   }
+  // The kernel's own KLP_SYSCALL_DEFINEx() (include/linux/livepatch_helpers.h) leaves out what describes a system call.
+  if (atoms.some(({ name }) => name.startsWith("__klp_do_sys_")))
+    for (const section of SYSTEM_CALL_DESCRIPTIONS) ignoredSections.add(section);
   // The compiler lays variables out as it likes.
   callbacks.sort((a, b) => CALLBACK_KINDS.indexOf(a.kind) - CALLBACK_KINDS.indexOf(b.kind));
   states.sort((a, b) => a.id - b.id);
@@ -137,7 +143,7 @@ export function followMarks(judgement: Judgement, marks: Marks, { origOf }: Corr
     } else refusals.push(refusal);
   }
   for (const name of [...marks.ignoredFunctions, ...marks.ignoredSections, ...marks.forced.keys()])
-    if (!said.has(name))
+    if (!said.has(name) && !SYSTEM_CALL_DESCRIPTIONS.includes(name))
       remarks.push({
         rule: "left-out",
         severity: "info",

@@ -78,11 +78,17 @@ export function select(
       for (const reference of part.references) {
         if (!isAtom(reference.target)) externals.add(reference.target.name);
         else if (!leadsToOriginal(part, reference, carriedAlong, correlation)) queue.push(reference.target);
-        else refusals.push(...unreachable(reference.target, correlation));
+        else {
+          // A trampoline that this very unit defines, as those of its trace points, is called like any other.
+          externals.add(reference.target.name);
+          refusals.push(...unreachable(reference.target, correlation));
+        }
       }
   }
   const carried = new Set(patched.atoms.filter((atom) => reached.has(atom)));
-  return { carried, newFunctions, newData, keptSymbols: staticCallKeys(patched, externals), refusals };
+  const own = new Set([...carried].flatMap(({ symbols }) => symbols));
+  const keptSymbols = staticCallKeys(patched, externals).filter((symbol) => !own.has(symbol));
+  return { carried, newFunctions, newData, keptSymbols, refusals };
 }
 
 function isNewGlobal(atom: Atom, { origOf }: Correlation): boolean {
@@ -133,8 +139,7 @@ function unreachable(target: Atom, { origOf }: Correlation): Observation[] {
 /** `__SCK__name` for each `__SCT__name` called (tools/objtool/check.c, create_static_call_sections). */
 function staticCallKeys({ object }: AtomicObject, externals: ReadonlySet<string>): ElfSymbol[] {
   return object.symbols.filter(
-    ({ name, section, binding }) =>
-      section === "undefined" &&
+    ({ name, binding }) =>
       binding !== SymbolBinding.LOCAL &&
       name.startsWith("__SCK__") &&
       externals.has(name.replace("__SCK__", "__SCT__")),

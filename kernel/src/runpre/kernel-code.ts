@@ -3,10 +3,13 @@ import type { AddressBits, RelocatedField } from "./relocated-field.js";
 
 /** Somewhere in vmlinux or in a module. */
 export interface Place {
-  /** What it is counted from: `""` for addresses of vmlinux, a section of the module, or `symbol NAME` from elsewhere. */
+  /** What it is counted from: `""` for addresses of vmlinux, a section of the module, or `ELSEWHERE` and a symbol's name. */
   readonly base: string;
   readonly offset: number;
 }
+
+/** Begins the base of what a module takes from vmlinux or another module. No section is called like this. */
+export const ELSEWHERE = "symbol ";
 
 /** vmlinux or a module as the distribution ships it, before anything patches it. */
 export interface KernelCode {
@@ -16,6 +19,8 @@ export interface KernelCode {
   bytes(place: Place, size: number): Uint8Array | undefined;
   /** @returns defined symbols of this name in the kernel's order; `local` as in the symbol table */
   symbols(name: string): readonly { readonly place: Place; readonly local: boolean }[];
+  /** Whether its symbol table has variables, too: of vmlinux with CONFIG_KALLSYMS_ALL only. */
+  readonly listsVariables: boolean;
   /** Where a symbol lies that the module takes from elsewhere; nothing for vmlinux, which takes none. */
   elsewhere(name: string): Place | undefined;
   /**

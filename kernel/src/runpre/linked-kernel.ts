@@ -58,6 +58,8 @@ export async function unpackedKernel(
     name: "the image",
     bytes,
     symbols: (name) => (table.get(name) ?? []).map(placed),
+    // A variable that every kernel has (init/init_task.c).
+    listsVariables: table.has("init_task"),
     elsewhere: () => undefined,
     leadsTo(place, field) {
       const held = bytes(place, field.size);

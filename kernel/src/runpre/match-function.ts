@@ -1,7 +1,7 @@
 import { Machine, SectionFlag, SymbolBinding, SymbolType } from "../elf/format.js";
 import type { ElfObject, ElfRelocation, ElfSection, ElfSymbol } from "../elf/object.js";
 import type { ObjectArchitecture } from "../objdiff/architecture.js";
-import type { KernelCode, Place } from "./kernel-code.js";
+import { ELSEWHERE, type KernelCode, type Place } from "./kernel-code.js";
 import {
   type AddressBits,
   bitsOf,
@@ -45,8 +45,8 @@ export function openUnit(pre: ElfObject, architecture: ObjectArchitecture, code:
 
 /**
  * Compares a function of PRE.o with the code in the kernel, byte for byte outside of relocated fields; those must lead
- * to what they name: where that is known from the symbol table or from functions before, it must be there, strings must
- * read the same, and all else must at least be at one place throughout the unit.
+ * to what they name. Where that is follows from the symbol table; strings must read the same; what has no name of its own
+ * must at least be at one place throughout the unit. What cannot be told makes the function unknown.
  *
  * What the kernel patches when it runs (alternatives, paravirtual calls, lock prefixes, static calls, return thunks) is
  * not yet patched in the file, and must be equal. Different may be: jump labels and calls of `__fentry__` that objtool
@@ -68,18 +68,18 @@ export function matchFunction(unit: Unit, name: string, place: Place): Match {
     return { outcome: "mismatch", reason, part: symbol, offset: 0, place };
   }
   // What it refers to in its own section is told by where it is itself.
-  bases.set(symbol.section, moved(place, -symbol.value));
-  const match = matchWithCold(unit, symbol, place);
-  if (known) bases.set(symbol.section, known);
+  const assumed = new Map(bases).set(symbol.section, moved(place, -symbol.value));
+  const match = matchWithCold({ ...unit, bases: assumed }, symbol, place);
+  if (match.outcome !== "matched") return match;
   // Of several functions with one name, it must be the one among the others of its file.
   const isOnly = unit.code.symbols(name).length === 1;
-  if (match.outcome !== "matched" || isOnly || !known || isSame(moved(known, symbol.value), place))
-    return match;
-  const there = unit.code.nameAt(moved(known, symbol.value));
-  return {
-    outcome: "unknown",
-    reason: `of those with its name it is the one at ${unit.code.nameAt(place)}, but the other functions of its file have it at ${there}`,
-  };
+  if (known && !isOnly && !isSame(moved(known, symbol.value), place))
+    return {
+      outcome: "unknown",
+      reason: `of those with its name it is the one at ${unit.code.nameAt(place)}, but the other functions of its file have it at ${unit.code.nameAt(moved(known, symbol.value))}`,
+    };
+  for (const [what, base] of assumed) if (!bases.has(what)) bases.set(what, base);
+  return match;
 }
 
 function matchWithCold(unit: Unit, symbol: CodeSymbol, place: Place): Match {
@@ -138,9 +138,11 @@ function matchPart(unit: Unit, symbol: CodeSymbol, place: Place): Match {
     if (led) references.push(reference);
     else found.push({ at, reason: `it has no reference to ${meaning(unit, reference)}` });
   }
+  const unclear: Reference[] = [];
   for (const reference of references) {
-    const reason = wrongReference(unit, reference, references);
-    if (reason) found.push({ at: reference.at, reason });
+    const verdict = judge(unit, reference, references);
+    if (verdict === "unclear") unclear.push(reference);
+    else if (verdict) found.push({ at: reference.at, reason: verdict.wrong });
   }
   const fields = new Set(references.map(({ at }) => at));
   for (const { offset } of code.relocations(place, symbol.size)) {
@@ -157,8 +159,13 @@ function matchPart(unit: Unit, symbol: CodeSymbol, place: Place): Match {
       reason: `its byte at ${distance(at)} is ${hex(running[at])}, of the compiled one ${hex(compiled[at])}`,
     });
   const [first] = found.toSorted((a, b) => a.at - b.at);
-  if (!first) return { outcome: "matched" };
-  return { outcome: "mismatch", reason: first.reason, part: symbol, offset: first.at, place };
+  if (first) return { outcome: "mismatch", reason: first.reason, part: symbol, offset: first.at, place };
+  const [open] = unclear;
+  if (!open) return { outcome: "matched" };
+  return {
+    outcome: "unknown",
+    reason: `where its reference to ${meaning(unit, open)} at ${distance(open.at)} leads cannot be told`,
+  };
 }
 
 /** A piece of code, as compiled and as the kernel has it. */
@@ -187,21 +194,30 @@ function ignore(ignored: Uint8Array, at: number, { size, mask }: RelocatedField)
     ignored[at + index] = (ignored[at + index] ?? 0) | (mask >>> ((index % 4) * 8));
 }
 
-/** @returns what is wrong with a reference in the kernel's code; undefined when nothing is, as far as it can be told */
-function wrongReference(unit: Unit, reference: Reference, all: readonly Reference[]): string | undefined {
-  const { symbol, addend, led } = reference;
-  if (!led) return undefined;
+/** @returns undefined when a reference in the kernel's code leads to what the compiled one names */
+function judge(
+  unit: Unit,
+  reference: Reference,
+  all: readonly Reference[],
+): { readonly wrong: string } | "unclear" | undefined {
+  const { symbol, addend, led, bias } = reference;
+  if (!led) return "unclear";
   const there = ledTo(reference, all);
-  if (isConstant(symbol.section)) return there && wrongConstant(unit, reference, symbol.section, there);
+  if (isConstant(symbol.section))
+    return there ? judgeConstant(unit, reference, symbol.section, there) : "unclear";
   const places = placesOf(unit, reference);
-  if (places.length === 0) {
+  const isThere = (place: Place) =>
+    place.base === led.base && bitsOf(place.offset + addend, led.bits).value === led.bits.value;
+  const isNamed = places.length === 0 || places.some(isThere);
+  // What lies in the file itself cannot be another's in the kernel.
+  const isOwn = typeof symbol.section !== "object" || !led.base.startsWith(ELSEWHERE);
+  if (isNamed && isOwn) {
+    if (places.length === 0 && (!there || isMissing(unit, reference))) return "unclear";
     if (there) learn(unit, symbol, moved(there, -addend));
     return undefined;
   }
-  const isThere = (place: Place) =>
-    place.base === led.base && bitsOf(place.offset + addend, led.bits).value === led.bits.value;
-  if (places.some(isThere)) return undefined;
-  return `a reference to ${meaning(unit, reference)} leads ${there ? `to ${unit.code.nameAt(moved(there, reference.bias))}` : "elsewhere"}`;
+  const instead = there ? `to ${unit.code.nameAt(moved(there, bias))}` : "elsewhere";
+  return { wrong: `a reference to ${meaning(unit, reference)} leads ${instead}` };
 }
 
 /**
@@ -211,16 +227,14 @@ function wrongReference(unit: Unit, reference: Reference, all: readonly Referenc
 function ledTo({ led, symbol, addend }: Reference, all: readonly Reference[]): Place | undefined {
   if (!led) return undefined;
   const { base, bits } = led;
+  if (bits.from === 0 && bits.to === 48) return { base, offset: bits.value };
   const halves = all.filter((other) => other.symbol === symbol && other.addend === addend);
   const page = bits.to === 48 ? bits : halves.find((other) => other.led?.bits.to === 48)?.led?.bits;
   const low =
     bits.from < 12 ? bits : halves.find(({ led: other }) => other && other.bits.from < 12)?.led?.bits;
   if (!page || !low) return undefined;
   // Whatever is scaled is aligned.
-  return {
-    base,
-    offset: page === low ? page.value : page.value * 2 ** page.from + low.value * 2 ** low.from,
-  };
+  return { base, offset: page.value * 2 ** page.from + low.value * 2 ** low.from };
 }
 
 function isConstant(section: ElfSymbol["section"]): section is ElfSection {
@@ -228,25 +242,29 @@ function isConstant(section: ElfSymbol["section"]): section is ElfSection {
 }
 
 /** The linker merges constants with those of other files, so that what counts is what they say. */
-function wrongConstant(
+function judgeConstant(
   { code }: Unit,
   reference: Reference,
   constants: ElfSection,
   there: Place,
-): string | undefined {
+): ReturnType<typeof judge> {
   const { bias } = reference;
   const start = reference.symbol.value + reference.addend + bias;
   const isText = (constants.flags & SectionFlag.STRINGS) !== 0;
   const end = isText ? constants.data.indexOf(0, Math.max(start, 0)) + 1 : start + constants.entrySize;
   const constant = start < 0 || end <= start ? undefined : constants.data.subarray(start, end);
-  const actual = constant && code.bytes(moved(there, bias), constant.length);
-  if (!constant || (actual && Buffer.compare(actual, constant) === 0)) return undefined;
+  if (!constant) return "unclear";
+  const actual = code.bytes(moved(there, bias), constant.length);
+  if (actual && Buffer.compare(actual, constant) === 0) return undefined;
   const text = new TextDecoder("latin1").decode(constant.subarray(0, -1)).replaceAll(/[^ -~]/g, ".");
-  return `a reference to ${isText ? `the string "${text}"` : "a constant"} leads to something else`;
+  return {
+    wrong: `a reference to ${isText ? `the string "${text}"` : "a constant"} leads to something else`,
+  };
 }
 
 /** Where the symbol that a reference names may be in the kernel: nowhere as long as nothing is known. */
-function placesOf({ anchors, bases, code }: Unit, reference: Reference): Place[] {
+function placesOf(unit: Unit, reference: Reference): Place[] {
+  const { anchors, bases, code } = unit;
   const { name, section, value, binding } = reference.symbol;
   if (binding !== SymbolBinding.LOCAL) {
     const listed = code.symbols(name).filter(({ local }) => !local);
@@ -255,15 +273,37 @@ function placesOf({ anchors, bases, code }: Unit, reference: Reference): Place[]
   if (typeof section === "object") {
     const meant = value + reference.addend + reference.bias;
     const base = anchorAt(anchors.get(section) ?? [], meant)?.base ?? bases.get(section);
-    return base ? [moved(base, value)] : [];
+    if (base) return [moved(base, value)];
+    const named = symbolAt(unit.pre, section, meant);
+    return named ? code.symbols(named.name).map(({ place }) => moved(place, value - named.value)) : [];
   }
   const learned = bases.get(name) ?? code.elsewhere(name);
   return learned ? [learned] : [];
 }
 
+/** Whether it names something by a name that the kernel's table would list and does not. */
+function isMissing({ pre, code }: Unit, { symbol, addend, bias }: Reference): boolean {
+  const { section, value } = symbol;
+  if (typeof section !== "object") return false;
+  const named = symbolAt(pre, section, value + addend + bias);
+  return named !== undefined && (code.listsVariables || named.type === SymbolType.FUNCTION);
+}
+
+/** The function or variable that an offset in a section of PRE.o lies in. */
+function symbolAt({ symbols }: ElfObject, section: ElfSection, offset: number): ElfSymbol | undefined {
+  return symbols.find(
+    (symbol) =>
+      symbol.section === section &&
+      (symbol.type === SymbolType.FUNCTION || symbol.type === SymbolType.OBJECT) &&
+      offset >= symbol.value &&
+      offset < symbol.value + symbol.size,
+  );
+}
+
+/** What is known already stays. */
 function learn({ bases }: Unit, { name, section, value }: ElfSymbol, place: Place): void {
-  if (typeof section === "object") bases.set(section, moved(place, -value));
-  else bases.set(name, place);
+  const [what, base] = typeof section === "object" ? [section, moved(place, -value)] : [name, place];
+  if (!bases.has(what)) bases.set(what, base);
 }
 
 /** A symbol of PRE.o whose name the kernel has once, so that it is known where it is. */
@@ -417,12 +457,9 @@ function isSame(one: Place, other: Place): boolean {
 /** What a reference names, for a person: the symbol in the section rather than the section. */
 function meaning({ pre }: Unit, { symbol, addend, bias }: Reference): string {
   const meant = symbol.value + addend + bias;
-  const within = (other: ElfSymbol) =>
-    other.section === symbol.section &&
-    (other.type === SymbolType.FUNCTION || other.type === SymbolType.OBJECT) &&
-    meant >= other.value &&
-    meant < other.value + other.size;
-  const named = symbol.type === SymbolType.SECTION ? (pre.symbols.find(within) ?? symbol) : symbol;
+  const { section, type } = symbol;
+  const isSection = type === SymbolType.SECTION && typeof section === "object";
+  const named = (isSection ? symbolAt(pre, section, meant) : undefined) ?? symbol;
   const rest = meant - named.value;
   return `'${named.name}'${rest === 0 ? "" : ` ${rest < 0 ? "-" : "+"} 0x${Math.abs(rest).toString(16)}`}`;
 }

@@ -1,7 +1,7 @@
 import { SymbolType } from "../elf/format.js";
 import type { ElfObject, ElfRelocation, ElfSection, ElfSymbol } from "../elf/object.js";
 import type { SymbolTable } from "../module/kernel-symbols.js";
-import type { KernelCode, Place } from "./kernel-code.js";
+import { ELSEWHERE, type KernelCode, type Place } from "./kernel-code.js";
 import { inAddress } from "./relocated-field.js";
 
 /** The code of a module: not linked yet, so that all references are still by name. */
@@ -25,7 +25,8 @@ export function moduleCode(name: string, module: ElfObject, table: SymbolTable):
         place: { base: place, offset: address },
         local,
       })),
-    elsewhere: (symbol) => ({ base: `symbol ${symbol}`, offset: 0 }),
+    listsVariables: true,
+    elsewhere: (symbol) => ({ base: `${ELSEWHERE}${symbol}`, offset: 0 }),
     leadsTo(place, _field, type) {
       const relocation = relocationsAt(place, 1).find((other) => other.type === type);
       if (!relocation) return undefined;
@@ -52,7 +53,7 @@ function firstFrom(relocations: readonly ElfRelocation[], offset: number): numbe
 function placeOf({ section, name, value }: ElfSymbol): Place {
   return typeof section === "object"
     ? { base: section.name, offset: value }
-    : { base: `symbol ${name}`, offset: 0 };
+    : { base: `${ELSEWHERE}${name}`, offset: 0 };
 }
 
 function nearestSymbol({ symbols }: ElfObject, { base, offset }: Place): string {
@@ -63,6 +64,6 @@ function nearestSymbol({ symbols }: ElfObject, { base, offset }: Place): string 
     symbol.name !== "" &&
     symbol.type !== SymbolType.SECTION;
   const [nearest] = symbols.filter(below).sort((a, b) => b.value - a.value);
-  if (!nearest) return `${base.replace(/^symbol /, "")}+0x${offset.toString(16)}`;
+  if (!nearest) return `${base.replace(ELSEWHERE, "")}+0x${offset.toString(16)}`;
   return `${nearest.name}+0x${(offset - nearest.value).toString(16)}`;
 }

@@ -92,7 +92,7 @@ async function openPreUnit(
 ): Promise<OpenedUnit | string> {
   const bytes = await pre();
   const object = readElf(bytes);
-  const architecture = architectureOf(object.machine);
+  const architecture = architectureOf(object);
   if (!architecture) throw new Fault("defect", `compiled for the unknown machine ${object.machine}`);
   try {
     const code =
@@ -164,7 +164,7 @@ async function disassembled(
 ): Promise<Disassemblies | undefined> {
   const running = unit.code.bytes(place, part.size);
   if (!running) return undefined;
-  return disassemble(
+  const shown = disassemble(
     work,
     `${makeVariables.CROSS_COMPILE ?? ""}objdump`,
     { bytes, machine: unit.pre.machine, symbol: part, section: part.section },
@@ -172,6 +172,11 @@ async function disassembled(
     offset,
     folder,
   );
+  return shown.catch((error) => {
+    // The finding stands without the picture.
+    if (error instanceof Fault && error.code === "lacking") return undefined;
+    throw error;
+  });
 }
 
 const CONTEXT = 4;

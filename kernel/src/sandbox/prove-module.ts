@@ -1,8 +1,8 @@
 import { readFile } from "node:fs/promises";
+import { dirname, join } from "node:path";
 import type { PatchModule } from "../build/build.js";
 import { Fault } from "../host/fault.js";
 import type { Work } from "../host/work.js";
-import { runtimeOf } from "../module/runtime.js";
 import type { Observation } from "../observation.js";
 import type { KernelProfile } from "../profile/profile.js";
 import {
@@ -16,7 +16,7 @@ import {
 import { type CpioEntry, cpioArchive } from "./cpio.js";
 import { diskImage } from "./disk-image.js";
 import { baseSystem, guestScript } from "./initramfs.js";
-import { modulesInOrder } from "./kernel-modules.js";
+import { type KernelModule, modulesInOrder } from "./kernel-modules.js";
 import { type KtapReport, type KtapResult, parseKtap } from "./ktap.js";
 import { readModule } from "./module-file.js";
 import { type Accelerator, bootGuest, type GuestEnd } from "./qemu.js";
@@ -84,8 +84,7 @@ async function prepare(work: Work, profile: KernelProfile, proof: Proof): Promis
   const disks = proof.tests.flatMap(({ disk }) => (disk ? [disk] : []));
   const patched =
     typeof proof.module === "string" ? [] : proof.module.objects.filter((name) => name !== "vmlinux");
-  const runtime = await runtimeOf(work, profile);
-  const core = runtime.core ? [{ name: "hotpatch_core", content: await readFile(runtime.core.path) }] : [];
+  const core = await coreOf(path, patch.depends);
   const ofKernel = await modulesInOrder(work, profile.modules, [
     ...(disks.length > 0 ? ["loop", ...disks.map(({ type }) => type)] : []),
     ...patched,
@@ -99,7 +98,7 @@ async function prepare(work: Work, profile: KernelProfile, proof: Proof): Promis
   ]);
   return {
     name: patch.name,
-    backend: runtime.backend,
+    backend: core.length > 0 ? "ftrace" : "livepatch",
     modules: modules.map(({ name }) => name),
     entries: [
       ...baseSystem(busybox, init),
@@ -110,6 +109,20 @@ async function prepare(work: Work, profile: KernelProfile, proof: Proof): Promis
       ...tests.flat(),
     ],
   };
+}
+
+/** The module that patches on kernels without livepatch need; a build leaves it beside them. */
+async function coreOf(patch: string, depends: readonly string[]): Promise<KernelModule[]> {
+  const name = "hotpatch_core";
+  if (!depends.includes(name)) return [];
+  const path = join(dirname(patch), `${name}.ko`);
+  const content = await readFile(path).catch((cause) => {
+    throw new Fault("bad-input", `${patch} needs ${name}.ko, which is not beside it`, {
+      cause,
+      remedy: "leave the two together, as 'hotpatch build' made them",
+    });
+  });
+  return [{ name, content }];
 }
 
 async function testEntries(work: Work, test: SandboxTest): Promise<CpioEntry[]> {

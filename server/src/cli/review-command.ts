@@ -62,18 +62,24 @@ async function review(session: Session, named: readonly string[], options: Optio
   const files = patches.flatMap(({ file }) => (file === undefined ? [] : [file]));
   const tests = await testsFor(session, options.test ?? [], files);
   const profile = await targetKernel(work, session.kernel);
-  const outputDir = options.output ?? defaultOutput(work.cache, profile, patches);
+  const wanted = moduleRequest(options);
+  const outputDir = options.output ?? defaultOutput(work.cache, profile, patches, wanted);
   const accelerator = await bestAccelerator(work, profile);
-  const request = { patches, outputDir, ...moduleRequest(options) };
+  const request = { patches, outputDir, ...wanted };
   const judged = await runReview(work, profile, request, { tests, accelerator });
   await writeWhole(join(outputDir, "report.json"), renderJson(judged));
   session.print(await rendered(judged, options.format, session));
   return reaches(judged.findings, options.failOn) ? 1 : 0;
 }
 
-/** The same patches on the same kernel give the same files, so that runs at once do not disturb each other. */
-function defaultOutput(cache: string, kernel: KernelProfile, patches: readonly NamedPatch[]): string {
-  const hash = createHash("sha256").update(kernel.id);
+/** The same module of the same patches gives the same files, so that runs at once do not disturb each other. */
+function defaultOutput(
+  cache: string,
+  kernel: KernelProfile,
+  patches: readonly NamedPatch[],
+  wanted: ReturnType<typeof moduleRequest>,
+): string {
+  const hash = createHash("sha256").update(kernel.id).update(JSON.stringify(wanted));
   for (const { text } of patches) hash.update(`\n${text.length}\n`).update(text);
   return join(cache, "reviews", hash.digest("hex").slice(0, 16));
 }

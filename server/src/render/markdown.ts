@@ -18,11 +18,18 @@ export function renderReviewMarkdown(review: Review): string {
   if (findings.length > 0) parts.push("### Findings", readingOrder(findings).map(findingItem).join("\n\n"));
   if (runPre) parts.push(`${runPreStatement(runPre)}.`);
   if (module) {
-    const rows = module.functions.map(
-      ({ object, name, sympos }) => `| ${cell(object)} | ${cell(name)} | ${sympos} |`,
-    );
+    const rows = [
+      ...module.functions.map(
+        ({ object, name, sympos }) => `| ${cell(object)} | ${cell(name)} | ${sympos} |`,
+      ),
+      ...module.callbacks.map(
+        ({ object, name, kind }) =>
+          `| ${cell(object)} | ${cell(name)} | ${kind.replace("_", "-")} callback |`,
+      ),
+    ];
+    const way = module.replace ? "replaces earlier patches" : "added to earlier patches";
     parts.push(
-      `### Carried by ${code(module.path)} (${module.backend})`,
+      `### Carried by ${code(module.path)} (${module.backend}, ${way})`,
       ["| object | function | sympos |", "| --- | --- | --- |", ...rows].join("\n"),
     );
   }

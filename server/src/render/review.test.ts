@@ -60,7 +60,7 @@ const review: Review = {
     backend: "livepatch",
     objects: ["vmlinux"],
     functions: [{ object: "vmlinux", name: "meminfo_proc_show", sympos: 2 }],
-    callbacks: [],
+    callbacks: [{ object: "vmlinux", kind: "pre_patch", name: "begin" }],
     states: [],
     replace: false,
   },
@@ -101,6 +101,7 @@ test("a review reads like a compiler's output and ends in the verdict", () => {
 
     out/patch.ko (livepatch, added to earlier patches) redirects
         vmlinux: meminfo_proc_show, 2
+        vmlinux: pre-patch callback begin
 
     sandbox: finished, emulation, 9.3 s
         passed  test before: meminfo (0.3 s)
@@ -145,11 +146,12 @@ test("a review as Markdown", () => {
 
     run-pre: 1 of 2 functions match the image (1 could not be compared).
 
-    ### Carried by \`out/patch.ko\` (livepatch)
+    ### Carried by \`out/patch.ko\` (livepatch, added to earlier patches)
 
     | object | function | sympos |
     | --- | --- | --- |
     | \`vmlinux\` | \`meminfo_proc_show\` | 2 |
+    | \`vmlinux\` | \`begin\` | pre-patch callback |
 
     ### Sandbox: finished, emulation, 9.3 s
 

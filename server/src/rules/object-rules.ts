@@ -111,6 +111,14 @@ export const objectRules: readonly Rule[] = [
     remedy: "Install what the options need (often a newer compiler or assembler) and add the kernel again.",
   },
   {
+    id: "config-limit",
+    severity: "needs-review",
+    witnesses: ["object"],
+    summary: "the kernel's configuration keeps something from being seen",
+    why: "What was not looked at is not safe.",
+    remedy: "Have a person look at it, or choose a kernel with full debug information.",
+  },
+  {
     id: "run-pre-mismatch",
     severity: "unsafe",
     witnesses: ["object"],
