@@ -116,6 +116,7 @@ export async function makePatchModule(
   observations.push(...ofCallbacks, ...ofStates, ...states.map(stateRemark));
   const replace = request.replace ?? false;
   if (replace) observations.push(REPLACES);
+  if (runtime.core) observations.push(coreNeeded(runtime.why), ...states.map(stateRefusal));
   if (observations.some(({ severity }) => severity === "unsafe")) return { observations };
 
   const runtimeUnit = { unit: "hotpatch runtime", object: "vmlinux", orig: runtime.entry };
@@ -174,6 +175,18 @@ function stateRemark({ id, version }: SystemState): Observation {
   return {
     rule: "system-state",
     message: `the patch changes system state ${id}, version ${version}: patches that do not know it cannot replace this one`,
+  };
+}
+
+function coreNeeded(why: string): Observation {
+  return { rule: "core-needed", message: `the patch needs hotpatch_core.ko: ${why}` };
+}
+
+function stateRefusal({ id }: SystemState): Observation {
+  return {
+    rule: "system-state",
+    severity: "unsafe",
+    message: `the patch changes system state ${id}, and hotpatch_core keeps no states: without them, another patch cannot take over`,
   };
 }
 

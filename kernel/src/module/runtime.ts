@@ -17,6 +17,8 @@ export type Layout = ReadonlyMap<string, number>;
 
 export interface Runtime {
   readonly backend: Backend;
+  /** Why it is this one. */
+  readonly why: string;
   /** The compiled `entry.c` of the back end; fresh for every caller, who may change it. */
   readonly entry: ElfObject;
   readonly layout: Layout;
@@ -49,12 +51,13 @@ const PARTS: Readonly<Record<Backend, readonly (readonly [folder: string, ...tar
  * @throws Fault as `backendOf`; `defect` with the compiler's words when it does not compile
  */
 export async function runtimeOf(work: Work, profile: KernelProfile): Promise<Runtime> {
-  const { backend } = await backendOf(profile);
+  const { backend, why } = await backendOf(profile);
   const folder = join(work.cache, "runtime", await runtimeKey(profile, backend));
   const load = async (): Promise<Runtime> => {
     const patch = join(folder, PARTS[backend][0]?.[0] ?? "");
     return {
       backend,
+      why,
       entry: readElf(await readFile(join(patch, "entry.o"))),
       layout: readLayout(readElf(await readFile(join(patch, "layout.o")))),
       ...(backend === "ftrace" && { core: await readCore(join(folder, "core")) }),

@@ -39,6 +39,7 @@ int redirect_flip(const char *patch, const struct module **leaving, unsigned int
 		  unsigned int patience_ms);
 /* How long the last flip held the machine. */
 u64 redirect_pause_ns(void);
+void redirect_exit(void);
 
 /*
  * stacks.c: where tasks are.
@@ -121,7 +122,9 @@ struct object {
 	struct kobject kobj;
 	struct hotpatch_object *is;
 	struct func *funcs;
-	/* It is there, and what refers to it is linked. */
+	/* What refers to it is linked: vmlinux stays where it is. */
+	bool linked;
+	/* It is there. */
 	bool present;
 	/* Callbacks before patching were called. */
 	bool prepared;

@@ -131,6 +131,9 @@ static void object_leave(struct object *object)
 		object->is->callbacks.post_unpatch(object->is);
 	object->prepared = false;
 	object->present = false;
+	/* A module comes back elsewhere. */
+	if (object->is->name)
+		object->linked = false;
 }
 
 /* All that can fail before the flip. */
@@ -139,16 +142,19 @@ static int object_prepare(struct patch *patch, struct object *object)
 	struct func *func;
 	int ret;
 
-	ret = object_link(patch, object);
-	if (ret)
-		return ret;
+	if (!object->linked) {
+		ret = object_link(patch, object);
+		if (ret)
+			return ret;
+		object->linked = true;
+	}
 	object->present = true;
 	if (object->is->callbacks.pre_patch) {
 		ret = object->is->callbacks.pre_patch(object->is);
 		if (ret) {
 			pr_err("%s: its callback before patching %s fails with %d\n", patch->name,
 			       object->is->name ?: "vmlinux", ret);
-			object->present = false;
+			object_leave(object);
 			return ret;
 		}
 	}
@@ -567,6 +573,7 @@ static void __exit hotpatch_core_exit(void)
 {
 	unregister_module_notifier(&module_notifier);
 	sysfs_exit();
+	redirect_exit();
 }
 module_exit(hotpatch_core_exit);
 

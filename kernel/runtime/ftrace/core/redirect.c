@@ -7,6 +7,7 @@
 #include <linux/delay.h>
 #include <linux/ftrace.h>
 #include <linux/hashtable.h>
+#include <linux/rculist.h>
 #include <linux/sched/clock.h>
 #include <linux/sched/signal.h>
 #include <linux/slab.h>
@@ -30,11 +31,12 @@ static DEFINE_HASHTABLE(redirects, 10);
 static unsigned int redirect_count;
 static u64 last_pause;
 
+/* Under `patches_mutex`, or with preemption off: entries go under stop_machine() only. */
 static struct redirect *find(unsigned long ip)
 {
 	struct redirect *redirect;
 
-	hash_for_each_possible(redirects, redirect, node, ip) {
+	hash_for_each_possible_rcu_notrace(redirects, redirect, node, ip) {
 		if (redirect->ip == ip)
 			return redirect;
 	}
@@ -66,12 +68,6 @@ static struct ftrace_ops ops = {
 		 | FTRACE_OPS_FL_SAVE_REGS
 #endif
 };
-
-static int add(void *redirect)
-{
-	hash_add(redirects, &((struct redirect *)redirect)->node, ((struct redirect *)redirect)->ip);
-	return 0;
-}
 
 static int take_out(void *redirect)
 {
@@ -131,7 +127,8 @@ struct redirect *redirect_get(unsigned long address)
 		kfree(redirect);
 		return ERR_PTR(ret);
 	}
-	stop_machine(add, redirect, NULL);
+	/* It leads nowhere yet. */
+	hash_add_rcu(redirects, &redirect->node, ip);
 	redirect_count++;
 	return redirect;
 }
@@ -307,6 +304,11 @@ int redirect_flip(const char *patch, const struct module **leaving, unsigned int
 		tell_holder(patch);
 	kfree(flip.ranges);
 	return ret;
+}
+
+void redirect_exit(void)
+{
+	ftrace_free_filter(&ops);
 }
 
 u64 redirect_pause_ns(void)
