@@ -5,10 +5,9 @@ import { tmpdir } from "node:os";
 import { join } from "node:path";
 import { fileURLToPath } from "node:url";
 import { parseArgs } from "node:util";
-import { readDebugInformation } from "@kernel-hotpatch/kernel/dwarf/debug-information";
-import { readElf } from "@kernel-hotpatch/kernel/elf/read";
 import { Fault } from "@kernel-hotpatch/kernel/host/fault";
 import { runOk } from "@kernel-hotpatch/kernel/host/run";
+import { openObject } from "@kernel-hotpatch/kernel/objdiff/diff-objects";
 import type { KernelProfile } from "@kernel-hotpatch/kernel/profile/profile";
 import { addProfile } from "@kernel-hotpatch/kernel/profile/store";
 import { fetchCreateDiffObject } from "./create-diff-object.js";
@@ -18,16 +17,14 @@ import { hotpatch, type Measure, median, run, tell, timed, work } from "./measur
 const DIFF = fileURLToPath(new URL("diff-once.js", import.meta.url));
 const ROUNDS = 5;
 const GROWING = [100, 500, 2000, 5000, 10_000, 20_000];
-/** Structures whose sizes create-diff-object is told in variables: kpatch-build reads them from DWARF as well. */
-const STRUCTURES = {
-  ALT_STRUCT_SIZE: "alt_instr",
-  BUG_STRUCT_SIZE: "bug_entry",
-  EX_STRUCT_SIZE: "exception_table_entry",
-  JUMP_STRUCT_SIZE: "jump_entry",
-  ORC_STRUCT_SIZE: "orc_entry",
-  PARA_STRUCT_SIZE: "paravirt_patch_site",
-  PRINTK_INDEX_STRUCT_SIZE: "pi_entry",
-  STATIC_CALL_STRUCT_SIZE: "static_call_site",
+/** Sections whose entries' sizes create-diff-object is told in variables; kpatch-build finds them in DWARF. */
+const ENTRY_SIZES = {
+  ".altinstructions": "ALT_STRUCT_SIZE",
+  __bug_table: "BUG_STRUCT_SIZE",
+  __ex_table: "EX_STRUCT_SIZE",
+  __jump_table: "JUMP_STRUCT_SIZE",
+  ".parainstructions": "PARA_STRUCT_SIZE",
+  ".static_call_sites": "STATIC_CALL_STRUCT_SIZE",
 };
 
 const { values } = parseArgs({
@@ -91,10 +88,11 @@ async function createDiffObject(
   const symbols = join(folder, "symbols");
   // The unit's own symbols stand for the kernel's: fewer to search, in its favour.
   await writeFile(symbols, await runOk(work, ["readelf", "-sW", orig]));
-  const types = readDebugInformation(readElf(await readFile(orig)))?.types ?? [];
-  const sizes = Object.entries(STRUCTURES).flatMap(([variable, name]) => {
-    const type = types.find((known) => known.keyword === "struct" && known.name === name);
-    return type ? [[variable, String(type.size)] as const] : [];
+  const { object, strides } = openObject(await readFile(orig), orig).atomic;
+  const sizes = Object.entries(ENTRY_SIZES).flatMap(([name, variable]) => {
+    // Where there is one entry, it is all there is.
+    const size = strides.get(name) ?? object.sections.find((section) => section.name === name)?.data.length;
+    return size === undefined ? [] : [[variable, String(size)] as const];
   });
   const env = { ...Object.fromEntries(sizes), ARCH: profile.arch };
   const output = join(folder, "theirs.o");

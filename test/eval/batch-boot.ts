@@ -92,7 +92,7 @@ export async function* loadAll(
   }
 }
 
-interface GuestResult {
+export interface GuestResult {
   /** Of the first patches. */
   readonly done: readonly Loaded[];
   /** The patch after them, if the guest ended in it. */
@@ -135,7 +135,8 @@ async function loadInGuest(
   return resultOf(batch, withoutTargets, guest);
 }
 
-function resultOf(
+/** What the patches of a batch did, by what the guest wrote on its two ports. */
+export function resultOf(
   batch: readonly Loadable[],
   withoutTargets: ReadonlySet<string>,
   guest: GuestEnd,

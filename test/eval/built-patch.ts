@@ -120,7 +120,8 @@ function named({ id, files }: EvalPatch): Pick<BuiltPatch, "id" | "files"> {
 }
 
 function described({ objects, observations, module, runPre }: BuildResult): Omit<BuiltPatch, "id" | "files"> {
-  const reasons = observations.filter(blocks).map(reasonOf);
+  const remarks = new Set(objects.flatMap((object) => object.remarks));
+  const reasons = observations.filter((one) => blocks(one) && !remarks.has(one)).map(reasonOf);
   const matched = runPre && { runPre };
   if (module) return { outcome: "carried", reasons, module, ...matched };
   const isUncompiled = reasons.some(({ rule }) => rule === "does-not-compile");

@@ -28,64 +28,53 @@ export interface GroupGrower {
   grow(id: string, path: string): Promise<Grown>;
 }
 
-const MOST_ROUNDS = 8;
+const MOST_ROUNDS = 12;
 const MOST_FILES = 24;
 
 /** @throws Fault `interrupted` */
 export async function openGrower(work: Work, pair: Pair, builder: Builder): Promise<GroupGrower> {
   const difference = await readDifference(work, pair);
   const notes = await openNotes(work, pair);
+  const buildAll = async (patch: EvalPatch): Promise<Step> => {
+    const built = await builder.build(patch);
+    return { built, complaints: built.reasons, isRead: () => true };
+  };
   return {
     async grow(id, path) {
       const known = await notes.read(path);
-      let group = known ?? (await untilItCompiles(work, pair, difference, path));
-      if (typeof group === "string") return { path, reason: group };
-      for (;;) {
-        if (known === undefined) await notes.write(path, group);
+      let group: readonly string[] = known ?? [path];
+      let compiles = known !== undefined;
+      for (let round = 0; round < MOST_ROUNDS; round++) {
         const patch = { id, files: changesOf(difference, group) };
-        const built = (await refusedForItsReach(work, pair, patch)) ?? (await builder.build(patch));
-        const wanting = built.reasons.filter(({ rule }) =>
-          /^(?:does-not-compile|unresolved-symbol)$/.test(rule),
-        );
-        const more = missingFiles(difference, new Set(group), wanting, () => true);
-        if (more.length === 0 || group.length + more.length > MOST_FILES)
-          return built.outcome === "does-not-compile"
-            ? { path, reason: `${group.join(" ")}: ${built.reasons[0]?.message}` }
-            : { patch, built };
+        // Then it does not matter what else it needs.
+        const refused = group.length > 1 ? await refusedForItsReach(work, pair, patch) : undefined;
+        if (refused || compiles) await notes.write(path, group);
+        if (refused) return { patch, built: refused };
+        const step = compiles ? await buildAll(patch) : await compileOwn(work, pair, patch.files);
+        const more = missingFiles(difference, new Set(group), step.complaints, step.isRead);
+        if (more.length === 0 && step.built && step.built.outcome !== "does-not-compile")
+          return { patch, built: step.built };
+        if (more.length === 0 && step.complaints[0])
+          return { path, reason: `${group.join(" ")}: ${step.complaints[0].message}` };
         group = [...group, ...more].sort();
+        if (group.length > MOST_FILES) return { path, reason: `it needs more than ${MOST_FILES} files` };
+        compiles = more.length === 0;
       }
+      return { path, reason: `no end after ${MOST_ROUNDS} rounds: ${group.join(" ")}` };
     },
   };
 }
 
-/**
- * Compiles only the group's own files, which is soon done; what else its headers reach is the build's to see.
- * @returns paths, or why there is no end
- */
-async function untilItCompiles(
-  work: Work,
-  pair: Pair,
-  difference: Difference,
-  path: string,
-): Promise<string[] | string> {
-  let group = [path];
-  for (let round = 0; round < MOST_ROUNDS; round++) {
-    const { errors, isRead } = await compileOwn(work, pair, changesOf(difference, group));
-    const [first] = errors;
-    if (first === undefined) return group;
-    const more = missingFiles(difference, new Set(group), errors, isRead);
-    if (more.length === 0) return `${group.join(" ")}: ${first.message}`;
-    group = [...group, ...more].sort();
-    if (group.length > MOST_FILES) return `it needs more than ${MOST_FILES} files`;
-  }
-  return `no end after ${MOST_ROUNDS} rounds: ${group.join(" ")}`;
+/** What one try says of a group. */
+interface Step {
+  readonly complaints: readonly Complaint[];
+  /** Whether its units read a file, or would if it were there. */
+  readonly isRead: (path: string) => boolean;
+  readonly built?: BuiltPatch;
 }
 
-async function compileOwn(
-  work: Work,
-  { older }: Pair,
-  changes: readonly FileChange[],
-): Promise<{ errors: Complaint[]; isRead: (path: string) => boolean }> {
+/** Only the group's own files, which are soon compiled; what else its headers reach, the build sees. */
+async function compileOwn(work: Work, { older }: Pair, changes: readonly FileChange[]): Promise<Step> {
   checkpoint(work);
   const { units } = await affectedUnits(
     work,
@@ -102,7 +91,7 @@ async function compileOwn(
     const included = changes.flatMap(({ after }) => inclusions(after));
     const isRead = (path: string) =>
       read.has(path) || included.some((text) => `/${path}`.endsWith(`/${text}`));
-    return { errors: compiled.flatMap(({ observations }) => observations), isRead };
+    return { complaints: compiled.flatMap(({ observations }) => observations), isRead };
   } finally {
     await rm(folder, { recursive: true, force: true });
   }
@@ -117,7 +106,7 @@ function changesOf(difference: Difference, paths: readonly string[]): FileChange
   return paths.map((path) => difference.change(path)).filter((change) => change !== undefined);
 }
 
-/** A header that reaches too many units is refused by the build without regard to what they compile to; it need not. */
+/** The build refuses a header that reaches too many units, whatever they compile to; so it need not be run. */
 async function refusedForItsReach(work: Work, pair: Pair, patch: EvalPatch): Promise<BuiltPatch | undefined> {
   const { observations } = await affectedUnits(work, pair.older, patch.files);
   const blocking: Observation[] = observations.filter(blocks);
@@ -130,11 +119,11 @@ interface Notes {
   write(path: string, group: readonly string[]): Promise<void>;
 }
 
-/** Void when the pair, the way of compiling or of finding changes. */
+/** Void when the pair or the way of finding changes; the build proves them anyway. */
 async function openNotes(work: Work, { older, newer }: Pair): Promise<Notes> {
   const state = createHash("sha256").update(basename(await buildCache(work, older)));
   state.update(`${older.origin} ${newer.source}`);
-  for (const name of ["grow-group", "missing-files", "difference"])
+  for (const name of ["missing-files", "difference"])
     state.update(await readFile(fileURLToPath(new URL(`./${name}.js`, import.meta.url))));
   const folder = join(work.cache, "eval", "groups", state.digest("hex").slice(0, 16));
   return {

@@ -65,16 +65,13 @@ async function evaluate(): Promise<string> {
   note(`${pair.older.id} (${pair.older.origin}) -> ${pair.newer.id}, seed ${seed}`);
   const builder = await openBuilder(work, pair.older);
 
-  const sample = await buildSample(
-    pair,
-    builder,
-    values.all ? Infinity : natural("count", values.count),
-    seed,
-  );
+  const outcomes = { compiled: 0, "not-built": 0, "does-not-compile": 0, included: 0 };
+  const files = counting(sampleChangedFiles(work, pair, seed), outcomes);
+  const sample = await buildSample(files, builder, values.all ? Infinity : natural("count", values.count));
   const groups = await buildGroups(
     pair,
     builder,
-    sample.uncompiled,
+    chained(sample.uncompiled, files),
     values.all ? Infinity : natural("groups", values.groups),
   );
   const tried = [...sample.tried, ...groups.tried];
@@ -85,7 +82,7 @@ async function evaluate(): Promise<string> {
     to: pair.newer.id,
     origin: pair.older.origin,
     seed,
-    outcomes: sample.outcomes,
+    outcomes,
     alone: withLoads(sample.tried, loads),
     groups: withLoads(groups.tried, loads),
     ungrouped: groups.ungrouped,
@@ -108,37 +105,56 @@ interface Built {
   readonly built: BuiltPatch;
 }
 
+async function* counting(
+  files: AsyncIterable<Case>,
+  outcomes: Record<Outcome, number>,
+): AsyncGenerator<Case, undefined> {
+  for await (const file of files) {
+    outcomes[file.outcome]++;
+    yield file;
+  }
+}
+
+/** Some that were drawn before, and then ever more of the same kind. */
+async function* chained(
+  first: readonly Case[],
+  files: AsyncGenerator<Case, undefined>,
+): AsyncGenerator<Case> {
+  yield* first;
+  for await (const file of files) if (file.outcome === "does-not-compile") yield file;
+}
+
+/** Draws files until `count` of them compile; what comes after them is left in `files`. */
 async function buildSample(
-  pair: Pair,
+  files: AsyncGenerator<Case, undefined>,
   builder: Builder,
   count: number,
-  seed: number,
-): Promise<{ tried: Built[]; uncompiled: Case[]; outcomes: Record<Outcome, number> }> {
-  const outcomes = { compiled: 0, "not-built": 0, "does-not-compile": 0, included: 0 };
+): Promise<{ tried: Built[]; uncompiled: Case[] }> {
   const tried: Built[] = [];
   const uncompiled: Case[] = [];
-  for await (const file of sampleChangedFiles(work, pair, count, seed)) {
-    outcomes[file.outcome]++;
+  while (tried.length < count) {
+    const file = (await files.next()).value;
+    if (file === undefined) break;
     if (file.outcome === "does-not-compile") uncompiled.push(file);
     if (file.outcome !== "compiled") continue;
     const { path, before, after } = file;
     const patch = { id: idOf(path), files: [{ path, before, after }] };
-    tried.push({ patch, built: await buildAndTell(builder, patch, `${outcomes.compiled} of ${count}`) });
+    tried.push({ patch, built: await buildAndTell(builder, patch, `${tried.length + 1} of ${count}`) });
   }
-  return { tried, uncompiled, outcomes };
+  return { tried, uncompiled };
 }
 
 async function buildGroups(
   pair: Pair,
   builder: Builder,
-  files: readonly Case[],
+  files: AsyncIterable<Case>,
   count: number,
 ): Promise<{ tried: Built[]; ungrouped: { path: string; reason: string }[] }> {
   const tried: Built[] = [];
   const ungrouped: { path: string; reason: string }[] = [];
   if (count === 0) return { tried, ungrouped };
   const grower = await openGrower(work, pair, builder);
-  for (const { path } of files) {
+  for await (const { path } of files) {
     // Two files that need each other are one group.
     if (tried.some(({ built }) => built.files.includes(path))) continue;
     const grown = await grower.grow(`group-${idOf(path)}`, path);

@@ -17,6 +17,7 @@ static inline int quick(int a) { return a; }
 int __must_check
 user(struct s *s,
      int a)
+
 {
 	return a > WIDE;
 }
@@ -37,7 +38,7 @@ describe("edits", () => {
   test("an edited function, by name and by where it is declared", () => {
     const { editsFunction, editsAt } = edits((source) => source.replace("> 3", "> 4"));
     expect(["plain", "quick", "user", "name"].filter(editsFunction)).toEqual(["plain"]);
-    expect([7, 12, 15, 21].filter((line) => editsAt(at(line)))).toEqual([7]);
+    expect([7, 12, 15, 22].filter((line) => editsAt(at(line)))).toEqual([7]);
     expect(editsAt(at(7, "/tree/fs/b.c"))).toBe(false);
   });
 
@@ -50,7 +51,7 @@ describe("edits", () => {
 
   test("what a macro defines is found by its place", () => {
     const { editsAt } = edits((source) => source.replace("plain(a)", "plain(b)"));
-    expect([7, 12, 15, 21].filter((line) => editsAt(at(line)))).toEqual([21]);
+    expect([7, 12, 15, 22].filter((line) => editsAt(at(line)))).toEqual([22]);
   });
 
   test("a function on one line", () => {

@@ -115,7 +115,8 @@ function functionsIn(source: string): SourceFunction[] {
       continue;
     }
     if (/^\s*($|#)/.test(line)) {
-      head = undefined;
+      // A blank line before the brace is rare, but there.
+      if (!head?.text.trimEnd().endsWith(")")) head = undefined;
       continue;
     }
     head ??= { from: index + 1, text: "" };

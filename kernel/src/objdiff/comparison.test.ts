@@ -189,3 +189,33 @@ test.each(Object.entries(COMPILERS))(
     ]);
   },
 );
+
+test("a callee that is not inlined any more explains a change", async () => {
+  const callee = `static int two(int a) { ${"use(&a); ".repeat(20)} return a + 2; }\n`;
+  const f = "int f(int a) { return two(a); }\n";
+  const { report } = await diff(
+    COMPILERS["gcc x86_64"],
+    `${callee}${f}int g(int a) { return a; }`,
+    `${callee}${f}int g(int a) { return two(a) + two(a + 1); }`,
+    { editsFunction: (name) => name === "g", editsAt: () => false, macroIn: () => undefined },
+  );
+  expect(report.remarks).toMatchObject([
+    {
+      symbol: "f",
+      severity: "info",
+      message: expect.stringContaining("does not inline 'two' into it any more"),
+    },
+  ]);
+});
+
+test("what an untouched function refers to instead is named", async () => {
+  const { report } = await diff(
+    COMPILERS["gcc x86_64"],
+    "void one(void), two(void);\n#define CALL one\nvoid f(void) { CALL(); use(f); }",
+    "void one(void), two(void);\n#define CALL two\nvoid f(void) { CALL(); use(f); }",
+    { editsFunction: () => false, editsAt: () => false, macroIn: () => undefined },
+  );
+  expect(report.remarks.map(({ message }) => message)).toEqual([
+    "function 'f' changed although the patch does not touch it: it refers to 'two', where it referred to 'one'",
+  ]);
+});

@@ -56,13 +56,15 @@ export function explain({ orig, patched }: Sides, findings: Findings): Observati
     };
     const cause = edits ? causeByEdits(before, after, edits) : byDifference();
     const known =
-      cause ?? typeUsed(after, findings.types) ?? (edits ? otherClone(origAtom, atom) : undefined);
+      cause ??
+      typeUsed(after, findings.types) ??
+      (edits ? (inlinedOtherwise(before, after) ?? otherClone(origAtom, atom)) : undefined);
     if (known !== undefined) remarks.push(remark(atom, known));
     else if (edits)
       remarks.push({
         rule: "unexpected-function",
         symbol: atom.name,
-        message: `function '${atom.name}' changed although the patch does not touch it: the compiler chose differently`,
+        message: `function '${atom.name}' changed although the patch does not touch it: ${otherReference(origAtom, atom) ?? "the compiler chose differently"}`,
       });
   }
   return remarks;
@@ -157,6 +159,32 @@ function inlinedAtFirstDifference(
 function typeUsed(after: CompiledFunction | undefined, types: readonly string[]): Cause | undefined {
   const type = types.find((words) => after?.types.has(words.replace(/^\w+ /, "")));
   return type === undefined ? undefined : { words: `${type}, which it uses, changed` };
+}
+
+/** The patch changed how often something is called, and thereby what the compiler makes of it. */
+function inlinedOtherwise(
+  before: CompiledFunction | undefined,
+  after: CompiledFunction | undefined,
+): Cause | undefined {
+  if (!before || !after) return undefined;
+  const names = ({ inlined }: CompiledFunction) => new Set(inlined.map(({ name }) => name));
+  const [was, is] = [names(before), names(after)];
+  const gone = before.inlined.find(({ name }) => !is.has(name));
+  if (gone) return { words: `the compiler does not inline '${gone.name}' into it any more` };
+  const come = after.inlined.find(({ name }) => !was.has(name));
+  return come && { words: `the compiler now inlines '${come.name}' into it` };
+}
+
+/** In code that is the same but for what it refers to, the first that differs. */
+function otherReference(orig: Atom | undefined, { references }: Atom): string | undefined {
+  if (orig?.references.length !== references.length) return undefined;
+  for (const [index, { target }] of references.entries()) {
+    const was = orig.references[index]?.target.name ?? "";
+    const is = target.name;
+    if (was !== "" && is !== "" && withoutNumbers(was) !== withoutNumbers(is))
+      return `it refers to '${is}', where it referred to '${was}'`;
+  }
+  return undefined;
 }
 
 /** The compiler divided a callee in another way. */

@@ -82,23 +82,34 @@ export function judge(
       if (user.kind === "function" && origOf.has(user))
         change(user, `it uses the constant '${constant.name}', which changed`);
 
+  const stays: Observation[] = [];
+  const settled = new Set<Atom>();
   for (let atom = queue.pop(); atom !== undefined; atom = queue.pop()) {
     const origAtom = origOf.get(atom);
     if (origAtom === undefined) continue;
     const reason = whyNotRedirected(origAtom, orig.architecture) ?? otherType(origAtom, atom, uses.patched);
     if (reason === undefined) continue;
     changed.delete(atom);
+    if (settled.has(atom)) continue;
+    settled.add(atom);
+    if (reason.rule === "exit-code") {
+      stays.push(exitRemark(origAtom));
+      continue;
+    }
     const callers =
       reason.rule === "not-traceable" ? callersOf(origAtom, atom, uses, correlation) : undefined;
-    if (callers === undefined) refusals.push(reason);
-    else {
-      copied.add(atom);
-      for (const caller of callers)
-        if (!copied.has(caller)) change(caller, `it calls '${atom.name}', which cannot be redirected`);
+    if (callers === undefined) {
+      const why = dragged.get(atom);
+      refusals.push(why === undefined ? reason : { ...reason, message: `${reason.message}; ${why}` });
+      continue;
     }
+    copied.add(atom);
+    for (const caller of callers)
+      if (!copied.has(caller)) change(caller, `it calls '${atom.name}', which cannot be redirected`);
   }
 
   const remarks: Observation[] = [
+    ...stays,
     ...[...replaced].map(replacementRemark),
     ...[...copied].map((atom) => copyRemark(atom, uses.patched)),
     ...[...changed].filter(isWeak).map(weakRemark),
@@ -209,6 +220,17 @@ function callersOf(
     if (caller) callers.add(caller);
   }
   return callers.size === 0 ? undefined : [...callers];
+}
+
+/** What is built in has no exit code; that of a module runs once more, when it goes. */
+function exitRemark({ name, section }: Atom): Observation {
+  return {
+    rule: "exit-code",
+    severity: "needs-review",
+    symbol: name,
+    section: section.name,
+    message: `function '${name}' changed, but it only runs at exit: the old one stays, and runs when the module is removed`,
+  };
 }
 
 function copyRemark(atom: Atom, uses: Uses): Observation {

@@ -159,6 +159,26 @@ testPairs([
     refused: ["init-code"],
   },
   {
+    what: "exit code stays as it is, beside what is carried",
+    before:
+      'int f(int a) { return a; } notrace in_section(".exit.text") void cleanup_module(void) { use(f); }',
+    after:
+      'int f(int a) { return a + 1; } notrace in_section(".exit.text") void cleanup_module(void) { use(f); use(0); }',
+    outcome: "carried",
+    changed: ["f"],
+    remarks: ["exit-code"],
+  },
+  {
+    what: "a caller that cannot be redirected either is named with what it calls",
+    before: `${UNTRACED} { use(&a); return a * 3; } notrace int f(int a) { return x(a) + 1; } int g(int a) { return x(a); }`,
+    after: `${UNTRACED} { use(&a); return a * 5; } notrace int f(int a) { return x(a) + 1; } int g(int a) { return x(a); }`,
+    outcome: "refused",
+    changed: ["g"],
+    refused: ["not-traceable"],
+    remarks: ["not-traceable"],
+    says: "function 'f' changed, but it has no ftrace entry, so calls to it cannot be redirected; it calls 'x'",
+  },
+  {
     what: "a weak function",
     before: "__attribute__((weak)) int f(int a) { return a; }",
     after: "__attribute__((weak)) int f(int a) { return a + 1; }",

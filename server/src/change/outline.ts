@@ -91,7 +91,9 @@ const HEAD_LINES = 24;
 function readOutline(lines: readonly string[]): Heading[] {
   const headings: Heading[] = [];
   for (let at = 0; at < lines.length; at++) {
-    if (!/^[A-Za-z_]/.test(lines[at] ?? "") || /^\w+:(?!:)/.test(lines[at] ?? "")) continue;
+    const line = lines[at] ?? "";
+    // Most lines begin with a tab: looking at one character is what an editor can afford at every key.
+    if (line.charCodeAt(0) < CAPITAL_A || !/^[A-Za-z_]/.test(line) || /^\w+:(?!:)/.test(line)) continue;
     const head = headFrom(lines, at);
     if (!head) continue;
     const end = endFrom(lines, head.braceLine);
@@ -100,6 +102,9 @@ function readOutline(lines: readonly string[]): Heading[] {
   }
   return headings;
 }
+
+const CAPITAL_A = 65;
+const CLOSING_BRACE = 125;
 
 /** The text from a line up to its `{`; nothing when a `;` comes first. */
 function headFrom(lines: readonly string[], from: number): { text: string; braceLine: number } | undefined {
@@ -119,7 +124,7 @@ function headFrom(lines: readonly string[], from: number): { text: string; brace
 
 function endFrom(lines: readonly string[], brace: number): number {
   if (/\{.*\}\s*;?\s*$/.test(lines[brace] ?? "")) return brace;
-  for (let at = brace + 1; at < lines.length; at++) if (lines[at]?.startsWith("}")) return at;
+  for (let at = brace + 1; at < lines.length; at++) if (lines[at]?.charCodeAt(0) === CLOSING_BRACE) return at;
   return lines.length - 1;
 }
 

@@ -2,14 +2,13 @@ import { kindOfFile } from "@kernel-hotpatch/kernel/build/file-kinds";
 import type { FileChange } from "@kernel-hotpatch/kernel/build/patch-files";
 import type { Work } from "@kernel-hotpatch/kernel/host/work";
 import { editBetween } from "../syntax/edit.js";
-import { withTree } from "../syntax/engine.js";
 import { decodeSource } from "../syntax/source-text.js";
-import type { Edit, Engine, SyntaxTree } from "../syntax/tree.js";
+import type { Edit, Engine, Stretch, SyntaxTree } from "../syntax/tree.js";
 import type { ChangedFile, ChangeSet, Hunk } from "./change-set.js";
 import { changedRegions } from "./changed-regions.js";
 import { compareItems, type Held, heldPieces } from "./compare-items.js";
-import { hunksBetween } from "./hunks.js";
-import type { LineIndex } from "./line-index.js";
+import { hunksBetween, lineAfter } from "./hunks.js";
+import { LineIndex } from "./line-index.js";
 import { severalAtATime } from "./several-at-a-time.js";
 import { type ConditionsAt, LazySourceFile } from "./source-file.js";
 
@@ -145,15 +144,20 @@ function sides(
 
 const MOST_MOVES = 16;
 
-/** A file of C while somebody edits it, compared with what it was before. Holds trees until it is closed. */
+/**
+ * A file of C while somebody edits it, compared with what it was before. As a rule only what is around the differences is
+ * parsed, so that half-typed code spoils nothing else; where that cannot be read by itself, the whole file's tree is held
+ * and grows with the text until the file is closed.
+ */
 export class EditedFile {
   readonly #engine: Engine;
   readonly #path: string;
   readonly #readConditions: ReadConditions;
   readonly #before: LazySourceFile | undefined;
-  readonly #held: readonly Held[];
-  #text = "";
-  #tree: SyntaxTree | undefined;
+  /** What stretches of the text before declare; nothing where they have errors. */
+  readonly #stretches = new Map<string, readonly Held[] | undefined>();
+  #whole: { readonly held: readonly Held[]; text: string; tree: SyntaxTree } | undefined;
+  #after: LazySourceFile | undefined;
 
   /** @param before the text it is compared with; undefined for a new file */
   constructor(engine: Engine, path: string, before: string | undefined, readConditions: ReadConditions) {
@@ -161,31 +165,115 @@ export class EditedFile {
     this.#path = path;
     this.#readConditions = readConditions;
     this.#before = before === undefined ? undefined : openSource(engine, path, before, readConditions);
-    const source = this.#before;
-    this.#held = source ? withTree(engine, source.text, (tree) => heldPieces(source, tree.root)) : [];
   }
 
   /** @returns what the text as it is now changes; an earlier answer's syntax is not to be asked for any more */
   update(text: string): ChangedFile {
-    const edit = this.#tree && editBetween(this.#text, text);
-    if (edit || !this.#tree) {
-      if (edit) this.#tree?.edit(edit);
-      const tree = this.#engine.parse(text, this.#tree);
-      this.#tree?.free();
-      this.#tree = tree;
-      this.#text = text;
-    }
-    const after = openSource(this.#engine, this.#path, text, this.#readConditions);
-    const hunks = hunksBetween(this.#before?.lines.lines ?? [], after.lines.lines);
-    const compared = compareItems(this.#before, this.#held, after, this.#tree ? [this.#tree] : [], hunks);
-    return sides(this.#path, [this.#before, after], { ...compared, hunks });
+    this.#before?.forgetSyntax();
+    this.#after?.release();
+    const before = this.#before;
+    const lines = new LineIndex(text);
+    const hunks = hunksBetween(before?.lines.lines ?? [], lines.lines);
+    const conditions = before && conditionsAfter(before, lines, hunks);
+    const after = new LazySourceFile(
+      this.#engine,
+      this.#path,
+      text,
+      conditions ?? this.#readConditions(this.#path, text),
+      lines,
+    );
+    this.#after = after;
+    const compared =
+      (before && this.#compareRegions(before, after, hunks)) ?? this.#compareWhole(after, hunks);
+    return sides(this.#path, [before, after], { ...compared, hunks });
   }
 
   close(): void {
-    this.#tree?.free();
-    this.#tree = undefined;
+    this.#whole?.tree.free();
+    this.#whole = undefined;
+    this.#stretches.clear();
     this.#before?.release();
+    this.#after?.release();
   }
+
+  /** @returns undefined when what is around the differences cannot be read by itself */
+  #compareRegions(
+    before: LazySourceFile,
+    after: LazySourceFile,
+    hunks: readonly Hunk[],
+  ): Omit<Comparison, "hunks"> | undefined {
+    const regions = changedRegions(before.lines, after.lines, hunks);
+    const held: Held[] = [];
+    for (const region of regions ?? []) {
+      const found = this.#heldIn(before, region.before);
+      if (!found) return undefined;
+      held.push(...found);
+    }
+    if (!regions) return undefined;
+    // Errors here are what is being typed: what it was before had none.
+    const now: SyntaxTree[] = [];
+    try {
+      for (const region of regions) now.push(this.#engine.parse(after.text, undefined, region.after));
+      return compareItems(before, held, after, now, hunks);
+    } finally {
+      for (const tree of now) tree.free();
+    }
+  }
+
+  #heldIn(before: LazySourceFile, stretch: Stretch): readonly Held[] | undefined {
+    const key = `${stretch.startIndex} ${stretch.endIndex}`;
+    if (this.#stretches.has(key)) return this.#stretches.get(key);
+    const tree = this.#engine.parse(before.text, undefined, stretch);
+    const held = tree.root.hasError ? undefined : heldPieces(before, tree.root);
+    tree.free();
+    if (this.#stretches.size >= MOST_STRETCHES) this.#stretches.clear();
+    this.#stretches.set(key, held);
+    return held;
+  }
+
+  #compareWhole(after: LazySourceFile, hunks: readonly Hunk[]): Omit<Comparison, "hunks"> {
+    const whole = this.#whole ?? this.#openWhole();
+    this.#whole = whole;
+    const edit = editBetween(whole.text, after.text);
+    if (edit) {
+      whole.tree.edit(edit);
+      const tree = this.#engine.parse(after.text, whole.tree);
+      whole.tree.free();
+      whole.tree = tree;
+      whole.text = after.text;
+    }
+    return compareItems(this.#before, whole.held, after, [whole.tree], hunks);
+  }
+
+  #openWhole() {
+    const text = this.#before?.text ?? "";
+    const tree = this.#engine.parse(text);
+    return { held: this.#before ? heldPieces(this.#before, tree.root) : [], text, tree };
+  }
+}
+
+/** Far more than anybody edits at a time. */
+const MOST_STRETCHES = 200;
+
+/**
+ * The conditions of a text's lines, told by those of the text before.
+ * @returns undefined where a difference may be part of a directive or a comment
+ */
+function conditionsAfter(
+  before: LazySourceFile,
+  after: LineIndex,
+  hunks: readonly Hunk[],
+): ConditionsAt | undefined {
+  const isPlain = (lines: LineIndex, { start, count }: Hunk["before"]) => {
+    // What goes on in the next line ends with the line before, too.
+    for (let line = start - 1; line < start + count; line++)
+      if (/#|\/\*|\*\/|\\$/.test(lines.line(line))) return false;
+    return true;
+  };
+  if (!hunks.every((hunk) => isPlain(before.lines, hunk.before) && isPlain(after, hunk.after)))
+    return undefined;
+  const back = hunks.map((hunk) => ({ before: hunk.after, after: hunk.before }));
+  return (line) => before.conditionsAt(lineAfter(back, line));
 }
 
 /** Whether the grammar reads files of this name. */

@@ -25,11 +25,17 @@ export class LazySourceFile implements SourceFile {
   readonly #parsed = new Map<Item, SyntaxTree>();
   #items: readonly Item[] | undefined;
 
-  constructor(engine: Engine, path: string, text: string, conditionsAt: ConditionsAt) {
+  constructor(
+    engine: Engine,
+    path: string,
+    text: string,
+    conditionsAt: ConditionsAt,
+    lines: LineIndex = new LineIndex(text),
+  ) {
     this.#engine = engine;
     this.path = path;
     this.text = text;
-    this.lines = new LineIndex(text);
+    this.lines = lines;
     this.#conditionsAt = conditionsAt;
   }
 
@@ -85,9 +91,14 @@ export class LazySourceFile implements SourceFile {
     });
   }
 
-  release(): void {
+  /** Forgets the syntax that was asked for: its nodes are not to be used any more. */
+  forgetSyntax(): void {
     for (const tree of this.#parsed.values()) tree.free();
     this.#parsed.clear();
+  }
+
+  release(): void {
+    this.forgetSyntax();
     this.lines.release();
   }
 

@@ -33,7 +33,7 @@ async function build(session: Session, named: readonly string[], options: Option
   const [{ readPatches }, { targetKernel }, { reviewObjects }, { reaches }, { renderReviewText }] =
     await Promise.all([
       import("./patch-argument.js"),
-      import("./target-kernel.js"),
+      import("../review/target-kernel.js"),
       import("../review/run-review.js"),
       import("../review/verdict.js"),
       import("../render/text.js"),

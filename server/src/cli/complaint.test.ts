@@ -1,6 +1,7 @@
 import { Fault } from "@kernel-hotpatch/kernel/host/fault";
 import { expect, test } from "vitest";
-import { asFault, complaint } from "./complaint.js";
+import { asFault } from "../review/as-fault.js";
+import { complaint } from "./complaint.js";
 
 test("a Fault is a line and what to do", () => {
   const fault = new Fault("bad-input", "no rule '\x1b[2J'\nx", { remedy: "look it up", detail: "evidence" });

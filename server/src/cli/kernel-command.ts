@@ -64,7 +64,10 @@ async function add(session: Session, id: string): Promise<number> {
 }
 
 async function show(session: Session, id: string | undefined): Promise<number> {
-  const [{ targetKernel }, { renderProfile }] = await Promise.all([import("./target-kernel.js"), renderer()]);
+  const [{ targetKernel }, { renderProfile }] = await Promise.all([
+    import("../review/target-kernel.js"),
+    renderer(),
+  ]);
   const profile = await targetKernel(session.work, id ?? session.kernel);
   session.report(profile, () => renderProfile(profile));
   return 0;

@@ -1,13 +1,15 @@
 import { setMaxListeners } from "node:events";
 import { exitStatus, Fault } from "@kernel-hotpatch/kernel/host/fault";
 import { Command, CommanderError } from "commander";
+import { asFault } from "../review/as-fault.js";
 import { tool } from "../review/tool.js";
 import { addBuildCommand } from "./build-command.js";
 import { addCheckCommand } from "./check-command.js";
 import type { Act } from "./command.js";
-import { asFault, complaint } from "./complaint.js";
+import { complaint } from "./complaint.js";
 import { addDoctorCommand } from "./doctor-command.js";
 import { addKernelCommand } from "./kernel-command.js";
+import { addLspCommand } from "./lsp-command.js";
 import { addObjdiffCommand } from "./objdiff-command.js";
 import { addParseCommand } from "./parse-command.js";
 import { addReviewCommand } from "./review-command.js";
@@ -94,6 +96,7 @@ Exit status: 0 fine; 1 findings at or above --fail-on; 2 bad input or usage; 3 t
   addBuildCommand(program, act);
   addTestCommand(program, act);
   addObjdiffCommand(program, act);
+  addLspCommand(program);
   addParseCommand(program, act);
   addRulesCommand(program, act);
   return program;

@@ -5,7 +5,6 @@ import { BUILD_LIMITS, type PatchLimits } from "@kernel-hotpatch/kernel/build/pa
 import { Fault } from "@kernel-hotpatch/kernel/host/fault";
 import { runOk } from "@kernel-hotpatch/kernel/host/run";
 import type { Work } from "@kernel-hotpatch/kernel/host/work";
-import { cannotRead } from "./cannot-read.js";
 import {
   commitsOf,
   GIT,
@@ -15,7 +14,8 @@ import {
   type Range,
   requireRepository,
   SINCE_HEAD,
-} from "./repository.js";
+} from "../repository/git.js";
+import { cannotRead } from "./cannot-read.js";
 
 /** One patch, read; a `PatchFile` of the kernel room. */
 export interface NamedPatch {

@@ -3,11 +3,11 @@ import { realpath } from "node:fs/promises";
 import type { FileChange } from "@kernel-hotpatch/kernel/build/patch-files";
 import { CHECK_LIMITS } from "@kernel-hotpatch/kernel/build/patch-limits";
 import type { Work } from "@kernel-hotpatch/kernel/host/work";
+import { workingTree } from "../repository/git.js";
+import { repositoryChange } from "../repository/repository-change.js";
 import { type AppliedPatch, applyToTree } from "../review/applied-patch.js";
 import type { SourceTree } from "../tree/source-tree.js";
 import { rangeNamed, readPatches } from "./patch-argument.js";
-import { workingTree } from "./repository.js";
-import { repositoryChange } from "./repository-change.js";
 
 /**
  * What the PATCH arguments of `hotpatch check` change in a tree. A range, or nothing, means the repository's own files

@@ -51,7 +51,7 @@ async function review(session: Session, named: readonly string[], options: Optio
   const [{ readPatches }, { targetKernel }, { testsFor }, { bestAccelerator }, { runReview }, { reaches }] =
     await Promise.all([
       import("./patch-argument.js"),
-      import("./target-kernel.js"),
+      import("../review/target-kernel.js"),
       import("./test-files.js"),
       import("@kernel-hotpatch/kernel/sandbox/accelerator"),
       import("../review/run-review.js"),

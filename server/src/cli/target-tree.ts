@@ -1,10 +1,10 @@
 import { Fault } from "@kernel-hotpatch/kernel/host/fault";
 import type { Work } from "@kernel-hotpatch/kernel/host/work";
 import { listProfiles } from "@kernel-hotpatch/kernel/profile/store";
+import { workingTree } from "../repository/git.js";
+import { targetKernel } from "../review/target-kernel.js";
 import { openTree, treeOfProfile } from "../tree/open-tree.js";
 import type { SourceTree } from "../tree/source-tree.js";
-import { workingTree } from "./repository.js";
-import { targetKernel } from "./target-kernel.js";
 
 /**
  * The source to check against: of the kernel named; else the tree named; else of the kernel that reviews would use; else,

@@ -33,7 +33,7 @@ async function test(session: Session, path: string, options: Options): Promise<n
     await Promise.all([
       import("../review/run-test.js"),
       import("@kernel-hotpatch/kernel/sandbox/accelerator"),
-      import("./target-kernel.js"),
+      import("../review/target-kernel.js"),
       import("./test-files.js"),
       import("../render/text.js"),
       import("../review/verdict.js"),

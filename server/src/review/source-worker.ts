@@ -8,12 +8,15 @@ import { readConditionsOf } from "../tree/conditions.js";
 import { parseConfig } from "../tree/config.js";
 import type { SourceTree } from "../tree/source-tree.js";
 import { usesInFile } from "../tree/uses-in-file.js";
+import { BUSY, STOP } from "./thread-state.js";
 
 /** What a thread has to know of the tree: a `SourceTree` that can be handed over. */
 export interface Seed {
   readonly tree: Omit<SourceTree, "config">;
   /** Text of the configuration. */
   readonly config: string | undefined;
+  /** Shared: `BUSY` and `STOP` of thread-state.ts. */
+  readonly state: Int32Array;
 }
 
 export type Job =
@@ -38,16 +41,19 @@ export interface Answer {
   readonly error?: unknown;
 }
 
-const { tree, config }: Seed = workerData;
+const { tree, config, state }: Seed = workerData;
 const engine = await loadEngine();
 const readConditions = readConditionsOf({
   ...tree,
   ...(config !== undefined && { config: parseConfig(config) }),
 });
 
+rest();
+
 const asked: Asked[] = [];
 let isWorking = false;
-parentPort?.on("message", (one: Asked) => {
+parentPort?.on("message", (one: Asked | "end") => {
+  if (one === "end") return void parentPort?.close();
   asked.push(one);
   if (!isWorking) void workOn();
 });
@@ -65,11 +71,20 @@ async function workOn(): Promise<void> {
 let everywhere: ReadonlySet<string> = new Set();
 
 function answer({ id, job }: Asked): Answer {
+  Atomics.store(state, BUSY, 1);
   try {
+    if (Atomics.load(state, STOP) === 1) return { id, error: new Error("the thread was told to stop") };
     return { id, value: result(job) };
   } catch (error) {
     return { id, error };
+  } finally {
+    rest();
   }
+}
+
+function rest(): void {
+  Atomics.store(state, BUSY, 0);
+  Atomics.notify(state, BUSY);
 }
 
 function result(job: Job): unknown {

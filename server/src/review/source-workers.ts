@@ -1,10 +1,13 @@
+import { once } from "node:events";
 import { availableParallelism } from "node:os";
 import { Worker } from "node:worker_threads";
 import type { FileChange } from "@kernel-hotpatch/kernel/build/patch-files";
+import { Fault } from "@kernel-hotpatch/kernel/host/fault";
 import { type Compare, isC } from "../change/read-change-set.js";
 import type { FindUses } from "../tree/gather-facts.js";
 import type { SourceTree } from "../tree/source-tree.js";
 import type { Answer, Asked, Job, Seed } from "./source-worker.js";
+import { BUSY, STOP } from "./thread-state.js";
 
 /** Threads that parse, one for each processor: a patch of hundreds of files is read by all of them. */
 export interface SourceWorkers {
@@ -26,10 +29,16 @@ export function sourceWorkers(tree: SourceTree, files: readonly FileChange[]): S
     .filter(({ path }) => isC(path))
     .reduce((sum, { before, after }) => sum + (before?.length ?? 0) + (after?.length ?? 0), 0);
   const count = availableParallelism();
-  if (bytes < WORTHWHILE || count < 2) return undefined;
+  return bytes < WORTHWHILE || count < 2 ? undefined : startWorkers(tree, count);
+}
 
-  const { config, ...rest } = tree;
-  const seed: Seed = { tree: rest, config: config?.text };
+/** Milliseconds: more than any file takes to parse. */
+const LONGEST_JOB = 20_000;
+
+/** Starts threads that parse. @param count how many */
+export function startWorkers(tree: SourceTree, count: number): SourceWorkers {
+  const { config, answers: _, ...rest } = tree;
+  const seed = { tree: rest, config: config?.text };
   const threads = Array.from({ length: count }, () => openThread(seed));
   const ask = (job: Job): Promise<unknown> => {
     const [freest] = threads.toSorted((a, b) => a.waiting() - b.waiting());
@@ -53,8 +62,18 @@ export function sourceWorkers(tree: SourceTree, files: readonly FileChange[]): S
   };
 }
 
-function openThread(seed: Seed) {
-  const worker = new Worker(new URL("./source-worker.js", import.meta.url), { workerData: seed });
+function openThread(seed: Omit<Seed, "state">) {
+  const state = new Int32Array(new SharedArrayBuffer(2 * Int32Array.BYTES_PER_ELEMENT));
+  // It is at work until its engine is loaded.
+  Atomics.store(state, BUSY, 1);
+  const workerData: Seed = { ...seed, state };
+  const worker = new Worker(new URL("./source-worker.js", import.meta.url), { workerData });
+  // The process ends its threads wherever they are.
+  const waitForRest = () => {
+    Atomics.store(state, STOP, 1);
+    Atomics.wait(state, BUSY, 1, LONGEST_JOB);
+  };
+  process.once("exit", waitForRest);
   const waiting = new Map<number, { resolve(value: unknown): void; reject(error: unknown): void }>();
   let count = 0;
   worker.on("message", ({ id, value, error }: Answer) => {
@@ -63,18 +82,31 @@ function openThread(seed: Seed) {
     if (error === undefined) asked?.resolve(value);
     else asked?.reject(error);
   });
-  worker.on("error", (error) => {
-    for (const { reject } of waiting.values()) reject(error);
+  let ended: unknown;
+  const end = (error: unknown) => {
+    ended ??= error;
+    for (const { reject } of waiting.values()) reject(ended);
     waiting.clear();
+  };
+  worker.on("error", end);
+  worker.on("exit", () => {
+    process.off("exit", waitForRest);
+    end(new Fault("interrupted", "interrupted"));
   });
   return {
     waiting: () => waiting.size,
     ask: (job: Job) =>
       new Promise<unknown>((resolve, reject) => {
+        if (ended !== undefined) return reject(ended);
         const id = count++;
         waiting.set(id, { resolve, reject });
         worker.postMessage({ id, job } satisfies Asked);
       }),
-    close: () => worker.terminate(),
+    close: async () => {
+      Atomics.store(state, STOP, 1);
+      if (ended !== undefined) return;
+      worker.postMessage("end");
+      await once(worker, "exit");
+    },
   };
 }

@@ -49,8 +49,8 @@ export function suppress(findings: readonly Finding[], written: Written): Findin
   return [...marked, ...complaints];
 }
 
-/** What was not judged cannot be forgiven, and a suppression cannot excuse itself. */
-function isSuppressible(rule: string): boolean {
+/** Whether an author may set a rule aside: what was not judged cannot be forgiven, and a suppression cannot excuse itself. */
+export function isSuppressible(rule: string): boolean {
   return !["does-not-apply", "suppression-without-reason", "suppression-unused"].includes(rule);
 }
 

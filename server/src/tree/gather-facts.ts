@@ -12,7 +12,14 @@ import { unitBuilds } from "./kbuild.js";
 import { keptAnswers } from "./kept-answers.js";
 import type { SourceTree } from "./source-tree.js";
 import { exportsOf } from "./symvers.js";
-import type { HeaderReach, TreeFacts, UnitBuild, Use, Uses } from "./tree-facts.js";
+import {
+  type HeaderReach,
+  NotGathered,
+  type TreeFacts,
+  type UnitBuild,
+  type Use,
+  type Uses,
+} from "./tree-facts.js";
 import { type FileUse, usesInFile } from "./uses-in-file.js";
 import { type Words, wordsOf } from "./words-of.js";
 
@@ -59,7 +66,7 @@ export async function gatherFacts(
     uses(name) {
       if (!/^[A-Za-z_]\w*$/.test(name)) return { places: [], count: 0 };
       const known = uses.get(name);
-      if (known === undefined) throw new Error(`uses of ${name} were not gathered`);
+      if (known === undefined) throw new NotGathered(`uses of ${name} were not gathered`);
       return known;
     },
     exported: exportsOf(tree.moduleSymvers),

@@ -14,14 +14,14 @@ export interface KeptAnswers<Answer> {
  * Opens the answers of one kind about a tree. Each is a small file, so that a patch of one function reads a few of them,
  * and no more.
  * @param kind names the kind, and with a number at its end the form that its answers have
- * @returns answers to read and write; about a tree that can change none is kept
+ * @returns answers to read and write; about a tree that can change none is kept on disk
  */
 export function keptAnswers<Answer>(
   work: Pick<Work, "cache">,
   tree: SourceTree,
   kind: string,
 ): KeptAnswers<Answer> {
-  if (!tree.immutable) return { read: () => undefined, write: () => undefined };
+  if (!tree.immutable) return inMemory(tree.answers, kind);
   const folder = join(work.cache, "tree-answers", treeKey(tree), kind);
   let isThere = false;
   return {
@@ -46,6 +46,14 @@ export function keptAnswers<Answer>(
         // A full disk: the answer is found again next time.
       }
     },
+  };
+}
+
+function inMemory<Answer>(answers: Map<string, unknown> | undefined, kind: string): KeptAnswers<Answer> {
+  const key = (name: string) => `${kind}/${name}`;
+  return {
+    read: (name) => answers?.get(key(name)) as Answer | undefined,
+    write: (name, answer) => answers?.set(key(name), answer),
   };
 }
 

@@ -18,4 +18,6 @@ export interface SourceTree {
   readonly moduleSymvers?: string;
   /** True for a source in our cache, which never changes: answers about it may be kept on disk. */
   readonly immutable: boolean;
+  /** Where answers about a tree that can change are kept in memory, by kind and name, by whoever knows when it changes. */
+  readonly answers?: Map<string, unknown>;
 }

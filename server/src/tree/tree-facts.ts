@@ -20,6 +20,11 @@ export interface TreeFacts {
   exported(symbol: string): { readonly module: string; readonly namespace: string } | undefined;
 }
 
+/** Thrown by facts that are asked for what nobody has looked up. */
+export class NotGathered extends Error {
+  override readonly name = "NotGathered";
+}
+
 export interface UnitBuild {
   /** `unknown`: no configuration, or a makefile that cannot be read by its text. */
   readonly into: "vmlinux" | "module" | "library" | "nothing" | "unknown";

@@ -55,15 +55,30 @@ export async function commitsOf(work: Work, { from, dots, to }: Range): Promise<
   return `${await commitOf(work, from)}${dots}${await commitOf(work, to)}`;
 }
 
-async function commitOf(work: Work, name: string): Promise<string> {
+/**
+ * The commit that a name stands for.
+ * @param cwd a folder of the working tree; by default the current one
+ * @throws Fault `bad-input` when git does not know it
+ */
+export async function commitOf(
+  work: Pick<Work, "signal">,
+  name: string,
+  cwd: string = process.cwd(),
+): Promise<string> {
   const argv = [...GIT, "rev-parse", "--verify", "--quiet", "--end-of-options", `${name}^{commit}`] as const;
-  const found = await run(work, argv);
+  const found = await run(work, argv, { cwd });
   if (found.status !== 0) throw new Fault("bad-input", `git knows no commit '${name}'`);
   return found.stdout.trim();
 }
 
-/** Root of the working tree that the current folder is in; undefined when it is in none. */
-export async function workingTree(work: Work): Promise<string | undefined> {
-  const found = await run(work, [...GIT, "rev-parse", "--show-toplevel"]);
+/**
+ * Root of the working tree that a folder is in; undefined when it is in none.
+ * @param cwd by default the current folder
+ */
+export async function workingTree(
+  work: Pick<Work, "signal">,
+  cwd: string = process.cwd(),
+): Promise<string | undefined> {
+  const found = await run(work, [...GIT, "rev-parse", "--show-toplevel"], { cwd });
   return found.status === 0 ? found.stdout.replace(/\n$/, "") : undefined;
 }

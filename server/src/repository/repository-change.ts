@@ -5,7 +5,7 @@ import { pathProblem } from "@kernel-hotpatch/kernel/build/scan-patch";
 import { Fault } from "@kernel-hotpatch/kernel/host/fault";
 import { runOk } from "@kernel-hotpatch/kernel/host/run";
 import type { Work } from "@kernel-hotpatch/kernel/host/work";
-import { commitsOf, GIT, NOTHING_CHANGED, PLAIN_DIFF, type Range } from "./repository.js";
+import { commitsOf, GIT, NOTHING_CHANGED, PLAIN_DIFF, type Range } from "./git.js";
 
 /** What differs in a repository, as files rather than as a patch. */
 export interface RepositoryChange {
@@ -29,9 +29,43 @@ export async function repositoryChange(
   limits: PatchLimits,
 ): Promise<RepositoryChange> {
   const revisions = range ? await commitsOf(work, range) : "HEAD";
+  const changes = await filesThatDiffer(work, root, revisions, range === undefined, limits);
+  if (changes.length === 0)
+    throw new Fault(
+      "bad-input",
+      range ? `nothing differs in ${range.from}${range.dots}${range.to}` : NOTHING_CHANGED,
+    );
+  const description = range
+    ? await git(work, root, ["log", "--no-show-signature", "--format=%B", revisions, "--"])
+    : "";
+  return { changes, description };
+}
+
+/**
+ * The files of the working tree that differ from a commit, new ones included.
+ * @param root of the working tree
+ * @returns sorted by path; empty when nothing differs
+ * @throws Fault `bad-input` as {@link repositoryChange}
+ */
+export async function filesSince(
+  work: Pick<Work, "signal">,
+  root: string,
+  commit: string,
+  limits: PatchLimits,
+): Promise<FileChange[]> {
+  return await filesThatDiffer(work, root, commit, true, limits);
+}
+
+async function filesThatDiffer(
+  work: Pick<Work, "signal">,
+  root: string,
+  revisions: string,
+  withUntracked: boolean,
+  limits: PatchLimits,
+): Promise<FileChange[]> {
   const listed = await git(work, root, ["diff", ...PLAIN_DIFF, ...RAW, revisions, "--"]);
   const entries = rawEntries(listed);
-  const added = range ? [] : await untrackedSources(work, root);
+  const added = withUntracked ? await untrackedSources(work, root) : [];
   if (entries.length + added.length > limits.files)
     throw new Fault(
       "bad-input",
@@ -63,16 +97,28 @@ export async function repositoryChange(
       throw new Fault("bad-input", `${path} is a binary file`);
     changes.push({ path, ...(before && { before }), ...(after && { after }) });
   }
-  if (changes.length === 0)
-    throw new Fault(
-      "bad-input",
-      range ? `nothing differs in ${range.from}${range.dots}${range.to}` : NOTHING_CHANGED,
-    );
-  changes.sort((a, b) => (a.path < b.path ? -1 : 1));
-  const description = range
-    ? await git(work, root, ["log", "--no-show-signature", "--format=%B", revisions, "--"])
-    : "";
-  return { changes, description };
+  return changes.sort((a, b) => (a.path < b.path ? -1 : 1));
+}
+
+/**
+ * What a file held in a commit.
+ * @param root of the working tree
+ * @param path relative to it
+ * @returns undefined when the commit has no such file
+ * @throws Fault as `runOk`
+ */
+export async function fileOfCommit(
+  work: Pick<Work, "signal">,
+  root: string,
+  commit: string,
+  path: string,
+): Promise<Buffer | undefined> {
+  // A path with a line break would be two names.
+  if (path.includes("\n")) return undefined;
+  const output = await catFiles(work, root, [`${commit}:${path}`]);
+  const end = output.indexOf("\n");
+  const [, size] = /^\S+ blob (\d+)$/.exec(output.toString("latin1", 0, end)) ?? [];
+  return size === undefined ? undefined : output.subarray(end + 1, end + 1 + Number(size));
 }
 
 /** One line of `git diff --raw`. */
@@ -115,7 +161,7 @@ function judgePath(path: string): void {
 /** What a kernel is built from; notes, patches and the like lie around in every working tree. */
 const SOURCE = /\.(?:[chS]|inc|tbl|lds|dtsi?)$|(?:^|\/)(?:Kconfig|Makefile|Kbuild)[^/]*$/;
 
-async function untrackedSources(work: Work, root: string): Promise<string[]> {
+async function untrackedSources(work: Pick<Work, "signal">, root: string): Promise<string[]> {
   const listed = await git(work, root, ["ls-files", "--others", "--exclude-standard", "-z"]);
   return listed.split("\0").filter((path) => SOURCE.test(path));
 }
@@ -124,16 +170,24 @@ async function untrackedSources(work: Work, root: string): Promise<string[]> {
 const CONTENT_LIMIT = 512 * 1024 * 1024;
 
 /** @returns contents by name, for those names that are not all zeros */
-async function readBlobs(work: Work, root: string, names: readonly string[]): Promise<Map<string, Buffer>> {
+async function readBlobs(
+  work: Pick<Work, "signal">,
+  root: string,
+  names: readonly string[],
+): Promise<Map<string, Buffer>> {
   const wanted = [...new Set(names)].filter((name) => !/^0+$/.test(name));
-  if (wanted.length === 0) return new Map();
+  return wanted.length === 0 ? new Map() : batchContents(await catFiles(work, root, wanted));
+}
+
+/** What `git cat-file --batch` says of objects, one name a line. */
+async function catFiles(work: Pick<Work, "signal">, root: string, names: readonly string[]): Promise<Buffer> {
   const chunks: Buffer[] = [];
   const full = new AbortController();
   let size = 0;
   await runOk({ signal: AbortSignal.any([work.signal, full.signal]) }, [...GIT, "cat-file", "--batch"], {
     cwd: root,
     env: OFFLINE,
-    input: `${wanted.join("\n")}\n`,
+    input: `${names.join("\n")}\n`,
     onOutput: (chunk) => {
       chunks.push(chunk);
       size += chunk.length;
@@ -143,7 +197,7 @@ async function readBlobs(work: Work, root: string, names: readonly string[]): Pr
     if (!full.signal.aborted) throw error;
     throw new Fault("bad-input", `the files that differ hold more than ${CONTENT_LIMIT / 1024 / 1024} MiB`);
   });
-  return batchContents(Buffer.concat(chunks));
+  return Buffer.concat(chunks);
 }
 
 /** `SHA SP blob SP SIZE LF CONTENT LF` for each (git-cat-file(1), "BATCH OUTPUT"). */
@@ -167,7 +221,7 @@ function batchContents(output: Buffer): Map<string, Buffer> {
 /** A partial clone is not to fetch behind our back. */
 const OFFLINE = { GIT_NO_LAZY_FETCH: "1" };
 
-async function git(work: Work, root: string, args: readonly string[]): Promise<string> {
+async function git(work: Pick<Work, "signal">, root: string, args: readonly string[]): Promise<string> {
   const failure = { code: "bad-input" as const, message: "git cannot say what differs" };
   return await runOk(work, [...GIT, ...args], { cwd: root, env: OFFLINE, failure });
 }
