@@ -12,12 +12,15 @@ test("livepatch is used wherever the kernel has it", () => {
     expect(chooseBackend(arch, both)).toMatchObject({ backend: "livepatch" });
 });
 
-test.each(["DYNAMIC_FTRACE_WITH_REGS", "DYNAMIC_FTRACE_WITH_ARGS"])("arm64 with %s has a core of ours", (way) => {
-  expect(chooseBackend("arm64", config(way, ...COMMON))).toMatchObject({
-    backend: "ftrace",
-    why: expect.stringContaining(way),
-  });
-});
+test.each(["DYNAMIC_FTRACE_WITH_REGS", "DYNAMIC_FTRACE_WITH_ARGS"])(
+  "arm64 with %s has a core of ours",
+  (way) => {
+    expect(chooseBackend("arm64", config(way, ...COMMON))).toMatchObject({
+      backend: "ftrace",
+      why: expect.stringContaining(way),
+    });
+  },
+);
 
 test("what is missing is named", () => {
   const lacks = (arch: "x86_64" | "arm64", ...options: string[]) =>

@@ -50,7 +50,9 @@ test("no ADRP that is linked late stands in the last two words of a page", async
 });
 
 test("what the core cannot link is refused with the symbol's name", async () => {
-  const { linked } = await link([ADRP_X0], (undefinedSymbol) => [relocation(0, 274, undefinedSymbol("hidden"))]);
+  const { linked } = await link([ADRP_X0], (undefinedSymbol) => [
+    relocation(0, 274, undefinedSymbol("hidden")),
+  ]);
   expect(linked.refusals).toMatchObject([{ rule: "unresolved-symbol", symbol: "hidden" }]);
   expect(linked.late).toEqual([]);
 });
@@ -79,14 +81,18 @@ test("the tables hold what the core reads, at the places where it reads it", asy
   // struct hotpatch_object
   expect(textAt(ext4)).toBe("ext4");
   expect(targets.has(vmlinux)).toBe(false);
-  expect([number(ext4 + 2), number(ext4 + 4), number(vmlinux + 2), number(vmlinux + 4)]).toEqual([1, 0, 0, 2]);
+  expect([number(ext4 + 2), number(ext4 + 4), number(vmlinux + 2), number(vmlinux + 4)]).toEqual([
+    1, 0, 0, 2,
+  ]);
   // struct hotpatch_func
   expect([textAt(at(ext4 + 1)), number(at(ext4 + 1) + 2)]).toEqual(["changed", 3]);
   expect(targets.get(at(ext4 + 1) + 1)?.symbol.name).toBe("changed");
   // struct hotpatch_reloc
   const relocations = at(vmlinux + 3);
   expect([number(relocations + 1), number(relocations + 2), number(relocations + 3)]).toEqual([
-    0, 0, R_AARCH64.ADR_PREL_PG_HI21,
+    0,
+    0,
+    R_AARCH64.ADR_PREL_PG_HI21,
   ]);
   expect(targets.get(relocations + 4)?.addend).toBe(4);
   // struct hotpatch_symbol
@@ -140,7 +146,8 @@ async function link(
 ) {
   const undefinedSymbols = new Map<string, ElfSymbol>();
   const undefinedSymbol = (name: string): ElfSymbol => {
-    const known = undefinedSymbols.get(name) ?? symbol(name, "undefined", SymbolType.NONE, SymbolBinding.GLOBAL);
+    const known =
+      undefinedSymbols.get(name) ?? symbol(name, "undefined", SymbolType.NONE, SymbolBinding.GLOBAL);
     undefinedSymbols.set(name, known);
     return known;
   };
