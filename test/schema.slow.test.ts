@@ -1,3 +1,4 @@
+import { createHash } from "node:crypto";
 import { readdirSync, readFileSync } from "node:fs";
 import { writeFile } from "node:fs/promises";
 import { join } from "node:path";
@@ -19,6 +20,12 @@ beforeAll(async () => {
 }, 15 * MINUTES);
 
 afterAll(() => bench.remove());
+
+const SLSA = new URL("schema/slsa-provenance-v1.json", import.meta.url);
+
+function sha256Of(path: string): string {
+  return createHash("sha256").update(readFileSync(path)).digest("hex");
+}
 
 const schemas = new URL("../docs/schema/", import.meta.url);
 const ajv = new Ajv2020({ strict: true, allErrors: true });
@@ -82,6 +89,17 @@ test(
       module: { functions: [{ object: "vmlinux", name: "meminfo_proc_show" }] },
     });
     expect(JSON.parse(readFileSync(join(bench.folder, "out/report.json"), "utf8"))).toEqual(built);
+
+    const statement = JSON.parse(readFileSync(join(bench.folder, "out/patch.provenance.json"), "utf8"));
+    const isProvenance = new Ajv2020({ allErrors: true }).compile(JSON.parse(readFileSync(SLSA, "utf8")));
+    isProvenance(statement);
+    expect(isProvenance.errors).toBeNull();
+    expect(statement.subject).toEqual([
+      { name: "patch.ko", digest: { sha256: sha256Of(join(bench.folder, "out/patch.ko")) } },
+    ]);
+    expect(statement.predicate.buildDefinition.externalParameters.patches).toEqual([
+      { name: "fix.patch", digest: { sha256: sha256Of(join(bench.folder, "fix.patch")) } },
+    ]);
 
     const diff = join(bench.folder, "out/objects/fs/proc/meminfo.diff.o");
     await printed("object-diff", ["objdiff", diff, diff]);

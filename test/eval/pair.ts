@@ -14,7 +14,7 @@ import {
 import type { KernelProfile } from "@kernel-hotpatch/kernel/profile/profile";
 import { addProfile } from "@kernel-hotpatch/kernel/profile/store";
 
-/** An older kernel, whole, and the C files of a newer one's source. */
+/** An older kernel, whole, and the C files and headers of a newer one's source. */
 export interface Pair {
   readonly older: KernelProfile;
   readonly newer: { readonly id: string; readonly source: string };
@@ -67,14 +67,14 @@ export function neighbours<K extends Pick<DebianKernel, "sourceVersion">>(
   return older && newer && { older, newer };
 }
 
-/** Unpacks the C files of a source package; a case takes nothing else of the newer side. */
+/** Unpacks the C files and headers of a source package; a case takes nothing else of the newer side. */
 async function fetchSource(work: Work, kernel: DebianKernel): Promise<Pair["newer"]> {
   const { sourcePackage, sourceVersion: version } = kernel;
   const name = `${sourcePackage}_${version}`;
   const whole = join(work.cache, "sources", name);
   if (existsSync(whole)) return { id: kernel.id, source: whole };
   const folder = join(work.cache, "eval", "sources");
-  const source = join(folder, name);
+  const source = join(folder, `${name}-c-and-h`);
   await mkdir(folder, { recursive: true });
   await withLock(work, join(folder, "lock"), "a source is being unpacked", async () => {
     if (existsSync(source)) return;
@@ -86,7 +86,7 @@ async function fetchSource(work: Work, kernel: DebianKernel): Promise<Pair["newe
     const aside = await mkdtemp(join(folder, "partial-"));
     await runOk(work, ["dpkg-deb", "--extract", archive, join(aside, "package")]);
     const tar = join(aside, "package/usr/src", `${sourcePackage}.tar.xz`);
-    const only = ["--wildcards", `${sourcePackage}/*.c`];
+    const only = ["--wildcards", `${sourcePackage}/*.[ch]`];
     await runOk(work, ["tar", "--extract", "--xz", "--file", tar, "--directory", aside, ...only]);
     await rename(join(aside, sourcePackage), source);
     await rm(aside, { recursive: true });

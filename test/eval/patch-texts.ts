@@ -1,8 +1,19 @@
 import { mkdir, readFile, writeFile } from "node:fs/promises";
 import { dirname, join } from "node:path";
+import type { FileChange } from "@kernel-hotpatch/kernel/build/patch-files";
 import { run } from "@kernel-hotpatch/kernel/host/run";
 import type { Work } from "@kernel-hotpatch/kernel/host/work";
 import type { Case } from "./cases.js";
+
+/**
+ * Makes files one patch.
+ * @param folder empty, for both versions of each
+ */
+export async function patchOf(work: Work, files: readonly FileChange[], folder: string): Promise<Buffer> {
+  for (const side of ["a", "b"]) await mkdir(join(folder, side), { recursive: true });
+  for (const file of files) await writeSides(file, folder);
+  return await gitDiff(work, folder, [], ["a", "b"]);
+}
 
 /**
  * Makes a case a patch that `git apply` and `hotpatch` take, byte for byte.
@@ -15,10 +26,24 @@ export async function patchText(
   folder: string,
   options: readonly string[] = [],
 ): Promise<Buffer> {
+  await writeSides({ path, before, after }, folder);
+  return await gitDiff(work, folder, options, [`a/${path}`, `b/${path}`]);
+}
+
+async function writeSides({ path, before, after }: FileChange, folder: string): Promise<void> {
   for (const [side, content] of Object.entries({ a: before, b: after })) {
+    if (content === undefined) continue;
     await mkdir(join(folder, side, dirname(path)), { recursive: true });
     await writeFile(join(folder, side, path), content);
   }
+}
+
+async function gitDiff(
+  work: Work,
+  folder: string,
+  options: readonly string[],
+  sides: readonly [string, string],
+): Promise<Buffer> {
   const [output, attributes] = [join(folder, "patch"), join(folder, "attributes")];
   // Otherwise labels look like the beginnings of functions.
   await writeFile(attributes, "*.c diff=cpp\n");
@@ -34,8 +59,7 @@ export async function patchText(
       "--no-prefix",
       `--output=${output}`,
       ...options,
-      `a/${path}`,
-      `b/${path}`,
+      ...sides,
     ],
     { cwd: folder, env: { GIT_CONFIG_GLOBAL: "/dev/null", GIT_CONFIG_NOSYSTEM: "1" } },
   );

@@ -5,8 +5,8 @@ export function shuffled<T>(items: readonly T[], seed: number): T[] {
   return keyed.sort((a, b) => a.key - b.key).map(({ item }) => item);
 }
 
-/** mulberry32: 32 bits of state, the same numbers everywhere. */
-function generator(seed: number): () => number {
+/** mulberry32: 32 bits of state, the same numbers everywhere. @returns numbers from 0 up to 1 */
+export function generator(seed: number): () => number {
   let state = seed >>> 0;
   return () => {
     state = (state + 0x6d2b79f5) >>> 0;

@@ -65,7 +65,7 @@ export function renderBars(bars: readonly Bar[]): string {
   return bars
     .map(
       ({ what, value, holds, wanted }) =>
-        `${what.padEnd(34)}${value.padStart(9)}  ${holds ? "holds" : "MISSED"} ${wanted}\n`,
+        `${what.padEnd(54)}${value.padStart(9)}  ${holds ? "holds" : "MISSED"} ${wanted}\n`,
     )
     .join("");
 }

@@ -14,6 +14,8 @@
 #   cycles            how often the patch is loaded and removed, at least once
 #   patience          seconds for a transition, and for loading and removing
 #   steps             how many results there will be
+# or, in place of all between "module" and "cycles", for many modules, each by itself:
+#   batch             in order; each a folder /batch/NAME: patch.ko, plan (module, control, modules)
 
 export PATH=/bin:/sbin HOME=/ TERM=dumb
 busybox mount -t proc proc /proc
@@ -31,6 +33,7 @@ mkfifo /tmp/ended
 exec 4<> /tmp/ended
 
 . /plan
+patch=/patch.ko
 number=0
 indent=
 within=
@@ -60,7 +63,7 @@ $indent$result $number $name${2:+ # $2}" >&3
 
 skip() { # NAME: a step that is not taken, because of $skipping
 	number=$((number + 1))
-	echo "ok $number $1 # SKIP $skipping" >&3
+	echo "${indent}ok $number $1 # SKIP $skipping" >&3
 }
 
 # Runs a command in the background of a session of its own, its output in /tmp/output, its exit status in $status;
@@ -129,7 +132,7 @@ run_test() { # PHASE NAME
 # A live patch is loaded by its init function, and starts its transition there.
 load() {
 	begin load
-	if limited "$patience" insmod /patch.ko; then
+	if limited "$patience" insmod "$patch"; then
 		end 0
 	elif [ "$status" = late ]; then
 		end 1 "TIMEOUT after $patience s"
@@ -196,16 +199,56 @@ unload() {
 	end 0
 }
 
-cycle() { # NUMBER
-	begin "cycle $1 of $cycles"
+# A step that consists of others.
+group() { # NAME COUNT COMMAND
+	begin "$1"
 	outer_name=$name outer_number=$number outer_started=$started
 	indent='  ' within="$name: " number=0
-	printf '  KTAP version 1\n  1..4\n' >&3
-	disable && unload && load && transition
+	printf '  KTAP version 1\n  1..%s\n' "$2" >&3
+	"$3"
 	passed=$?
 	indent= within= number=$outer_number name=$outer_name started=$outer_started
 	: > /tmp/output
 	end $passed
+}
+
+cycle() { disable && unload && load && transition; }
+
+# A moment of ordinary life: files, processes, a network.
+exercise() {
+	begin exercise
+	limited "$patience" sh -e -c '
+		cat /proc/meminfo /proc/mounts /proc/self/maps /proc/self/status /proc/net/dev /proc/net/tcp > /dev/null
+		dd if=/dev/urandom of=/tmp/file bs=4k count=64
+		cp /tmp/file /tmp/copy && cmp /tmp/file /tmp/copy && rm /tmp/file /tmp/copy
+		mkdir -p /tmp/mount && mount -t tmpfs none /tmp/mount && touch /tmp/mount/file && umount /tmp/mount
+		ls -lR /proc/self/ /sys/class > /dev/null
+		ip link set lo up && ping -c 1 -W 5 127.0.0.1'
+	end "$status"
+}
+
+# One of a batch: what it patches, if that loads here; then in and out again.
+one() {
+	patch=$folder/patch.ko
+	. "$folder/plan"
+	begin targets
+	missing=0
+	for each in $modules; do
+		grep -q "^$each " /proc/modules || limited "$patience" insmod "/modules/$each" || missing=1
+		[ $missing = 0 ] || break
+	done
+	end $missing
+	if ! load; then
+		skipping='the patch is not loaded'
+		for each in transition exercise disable unload; do skip $each; done
+		skipping=
+		return 1
+	fi
+	transition
+	settled=$?
+	exercise
+	exercised=$?
+	disable && unload && [ $settled = 0 ] && [ $exercised = 0 ]
 }
 
 oopsed() { # whether the kernel has died once: TAINT_DIE, Documentation/admin-guide/tainted-kernels.rst
@@ -213,9 +256,23 @@ oopsed() { # whether the kernel has died once: TAINT_DIE, Documentation/admin-gu
 	[ $((taint & 128)) != 0 ]
 }
 
+finish() {
+	echo '# end' >&3
+	echo '<6>hotpatch: end' > /dev/kmsg
+	# Waits until the serial port has sent everything.
+	exec 3>&-
+	busybox poweroff -n -f
+}
+
 # The steps
 
 printf 'KTAP version 1\n1..%s\n' "$steps" >&3
+
+for member in $batch; do
+	folder=/batch/$member
+	group "$member" 6 one
+done
+[ -z "$batch" ] || finish
 
 if [ -n "$modules" ]; then
 	begin "kernel modules"
@@ -255,7 +312,7 @@ count=2
 while [ $count -le "$cycles" ]; do
 	if [ -n "$skipping" ]; then
 		skip "cycle $count of $cycles"
-	elif ! cycle $count; then
+	elif ! group "cycle $count of $cycles" 4 cycle; then
 		skipping="cycle $count failed"
 		loaded=
 	fi
@@ -281,8 +338,4 @@ for test in $tests; do
 	if [ -n "$skipping" ]; then skip "test after: $test"; else run_test after "$test"; fi
 done
 
-echo '# end' >&3
-echo '<6>hotpatch: end' > /dev/kmsg
-# Waits until the serial port has sent everything.
-exec 3>&-
-busybox poweroff -n -f
+finish

@@ -73,8 +73,15 @@ test("a changed line becomes a module with the function that holds it, the same 
     }),
   ]);
   expect(first.module?.functions).toEqual([{ object: "vmlinux", name: "meminfo_proc_show", sympos: 0 }]);
+  expect(first.runPre).toEqual([
+    { unit: "fs/proc/meminfo.c", object: "vmlinux", name: "meminfo_proc_show", outcome: "matched" },
+  ]);
   expect(first.module?.path).toBe(join(top, "out-1/patch.ko"));
-  expect((await readdir(join(top, "out-1"))).sort()).toEqual(["objects", "patch.ko"]);
+  expect((await readdir(join(top, "out-1"))).sort()).toEqual([
+    "objects",
+    "patch.ko",
+    "patch.provenance.json",
+  ]);
   const [one, two] = await Promise.all(
     ["out-1", "out-2"].map((folder) => readFile(join(top, folder, "patch.ko"))),
   );

@@ -1,37 +1,50 @@
 import { createHash } from "node:crypto";
-import { copyFile, mkdir, mkdtemp, readdir, realpath, rm, stat, writeFile } from "node:fs/promises";
+import { readFileSync } from "node:fs";
+import { copyFile, mkdir, mkdtemp, readdir, readFile, realpath, rm, stat, writeFile } from "node:fs/promises";
 import { dirname, join, normalize } from "node:path";
 import type { ElfObject } from "../elf/object.js";
 import { writeElf } from "../elf/write.js";
 import { checkpoint, type Work } from "../host/work.js";
 import { linkingMaterials, makePatchModule } from "../module/make-patch-module.js";
-import { diffObjects, openObject } from "../objdiff/diff-objects.js";
+import { judgeSigningKey, type SigningKey } from "../module/sign-module.js";
+import { type DiffResult, diffObjects, openObject } from "../objdiff/diff-objects.js";
 import type { ObjectDiff } from "../objdiff/report.js";
 import type { Observation } from "../observation.js";
+import { parseConfig } from "../profile/config.js";
+import { limitRemarks } from "../profile/config-limits.js";
 import type { KernelProfile } from "../profile/profile.js";
+import { linkedKernel } from "../runpre/linked-kernel.js";
+import { type RunPre, runPre } from "../runpre/run-pre.js";
 import type { BuildResult, PatchModule } from "./build.js";
 import { compilePatched } from "./compile.js";
 import { objectOf } from "./compile-command.js";
+import { editsOf } from "./edits.js";
 import { kindOfFile } from "./file-kinds.js";
 import { inPatchedTree } from "./locations.js";
 import { moduleName } from "./module-name.js";
 import { type Original, originalsOf } from "./originals.js";
 import { judgeOutput, publish } from "./output.js";
 import { applyPatches, type FileChange, type PatchFile } from "./patch-files.js";
+import { type PreObjects, preObjects } from "./pre-object.js";
+import { provenanceOf } from "./provenance.js";
 import { skeleton } from "./skeleton.js";
 import { affectedUnits, notBuilt } from "./units.js";
 
 export interface BuildRequest {
   /** A series, applied in order. */
   readonly patches: readonly PatchFile[];
-  /** Folder for `patch.ko` and `objects/`; made when missing. */
+  /** Folder for `patch.ko`, `patch.provenance.json` and `objects/`; made when missing. */
   readonly outputDir: string;
   /** Of the module; by default made from the first patch's name. */
   readonly name?: string;
+  /** Whether the module takes over from all patches loaded before it; by default it is added to them. */
+  readonly replace?: boolean;
+  /** Signs the module; unsigned when absent. */
+  readonly signing?: SigningKey;
 }
 
 /** What a build may leave in its output folder. The report beside it is the caller's, and void from now on. */
-const OUTPUTS = ["patch.ko", "objects", "report.json"];
+const OUTPUTS = ["patch.ko", "patch.provenance.json", "objects", "report.json"];
 const DAY = 24 * 60 * 60 * 1000;
 
 /**
@@ -50,29 +63,58 @@ export async function buildPatch(
 ): Promise<BuildResult> {
   const name = moduleName(request.name, request.patches[0]?.name ?? "");
   const outputDir = await judgeOutput(request.outputDir, [profile.source, profile.build]);
+  const { replace = false, signing } = request;
+  if (signing) await judgeSigningKey(signing);
   const folder = await openWorkFolder(work);
+  const pres = preObjects(work, profile);
   try {
     work.progress("applying the patch");
     const copies = join(folder, "copies");
     await mkdir(copies);
     const changes = await applyPatches(work, profile.source, request.patches, copies);
     const materials = linkingMaterials(work, profile);
+    const vmlinux = materials.then(async ({ symbols }) =>
+      linkedKernel(work, profile, await symbols.table("vmlinux")),
+    );
     // Awaited once there is something to link; until then, a failure must not end the process.
-    materials.catch(() => undefined);
-    const compared = await compareUnits(work, profile, changes, folder);
-    const observations = [...compared.observations];
+    for (const awaited of [materials, vmlinux]) awaited.catch(() => undefined);
+    const compared = await compareUnits(work, profile, changes, folder, pres);
+    const config = parseConfig(await readFile(profile.config, "utf8"));
+    const observations = [...compared.observations, ...limitRemarks(config)];
 
     let module: PatchModule | undefined;
+    let matched: RunPre | undefined;
+    let provenance = "";
     const carried = compared.units.filter(isCarried);
     if (!compared.refused) {
-      if (carried.every(({ report }) => report.changed.length === 0))
+      if (carried.every(({ report, callbacks }) => report.changed.length + callbacks.length === 0))
         observations.push(changesNothing(compared.units.length));
       else {
-        const path = join(folder, "patch.ko");
         const units = carried.map(({ report, ...unit }) => ({ ...unit, changed: report.changed }));
-        const made = await makePatchModule(work, profile, { name, units, path }, await materials);
-        observations.push(...made.observations);
-        if (made.module) module = { ...made.module, path: join(outputDir, "patch.ko") };
+        const wanted = {
+          ...{ name, units, path: join(folder, "patch.ko"), replace },
+          ...(signing && { signing }),
+        };
+        const linked = await materials;
+        const both = [
+          makePatchModule(work, profile, wanted, linked),
+          runPre(work, profile, linked.symbols, vmlinux, units, folder),
+        ] as const;
+        // Both write to the work folder: when one fails, the other must have ended before it is removed.
+        await Promise.allSettled(both);
+        const [made, found] = await Promise.all(both);
+        matched = found;
+        observations.push(...made.observations, ...matched.observations);
+        if (made.module && !matched.observations.some(blocks)) {
+          module = { ...made.module, path: join(outputDir, "patch.ko") };
+          provenance = await provenanceOf(work, profile, module, {
+            patches: request.patches,
+            changes,
+            units: compared.units.map(({ unit }) => unit),
+            replace,
+            signed: signing !== undefined,
+          });
+        }
       }
     }
     checkpoint(work);
@@ -83,10 +125,13 @@ export async function buildPatch(
         await mkdir(dirname(path), { recursive: true });
         await writeFile(path, writeElf(object));
       }
+      for (const [unit, text] of matched?.disassemblies ?? [])
+        await writeFile(join(aside, "objects", unit.replace(/\.c$/, ".run-pre.txt")), text);
       if (carried.length > 0) written.push("objects");
       if (module) {
         await copyFile(join(folder, "patch.ko"), join(aside, "patch.ko"));
-        written.push("patch.ko");
+        await writeFile(join(aside, "patch.provenance.json"), provenance);
+        written.push("patch.ko", "patch.provenance.json");
       }
       return written;
     });
@@ -94,9 +139,11 @@ export async function buildPatch(
       patch: { files: changes.map(({ path }) => path), sha256: digestOf(request.patches) },
       objects: compared.units.map(({ report }) => report),
       observations,
+      ...(matched && matched.functions.length > 0 && { runPre: matched.functions }),
       ...(module && { module }),
     };
   } finally {
+    await pres.stop();
     await rm(folder, { recursive: true, force: true });
   }
 }
@@ -123,6 +170,9 @@ interface ComparedUnit {
   readonly objtool?: readonly [string, ...string[]];
   readonly report: ObjectDiff;
   readonly carried?: ElfObject;
+  readonly pre: () => Promise<Uint8Array>;
+  readonly callbacks: DiffResult["callbacks"];
+  readonly states: DiffResult["states"];
 }
 
 async function compareUnits(
@@ -130,11 +180,15 @@ async function compareUnits(
   profile: KernelProfile,
   changes: readonly FileChange[],
   folder: string,
+  pres: PreObjects,
 ): Promise<Comparison> {
   work.progress("looking for the files it reaches");
   const affected = await affectedUnits(work, profile, changes);
   const observations = [...affected.observations];
   const originals = await concerned(work, profile, changes, affected.units);
+  // Of many units, such as the users of a header, most turn out unchanged and need none. A failure is for whoever asks.
+  if (originals.size === 1)
+    for (const [unit, original] of originals) pres.of(unit, original).catch(() => undefined);
   const patched = await compilePatched(work, profile, changes, originals, folder);
   observations.push(...patched.flatMap((unit) => unit.observations).filter(isFirst));
   observations.push(...(await unread(profile, changes, originals, affected.observations)));
@@ -142,6 +196,7 @@ async function compareUnits(
   const roots = [await realpath(profile.source), join(await realpath(folder), "view")];
   const units: ComparedUnit[] = [];
   const sameTypes = changes.every(declaresTheSame);
+  const edits = editsOf(changes, roots, (path) => sourceText(profile.source, path));
   let refused = observations.some(blocks);
   for (const { unit, object } of patched) {
     const original = originals.get(unit);
@@ -150,8 +205,9 @@ async function compareUnits(
     work.progress(`comparing ${unit}`);
     const path = unit.replace(/\.c$/, ".o");
     const orig = openObject(original.object, path);
-    const { report, carried } = diffObjects(orig, openObject(object, path), {
+    const { report, carried, callbacks, states } = diffObjects(orig, openObject(object, path), {
       sameTypes,
+      edits,
     });
     const locate = (observation: Observation) => ({
       file: unit,
@@ -167,10 +223,22 @@ async function compareUnits(
       orig: orig.atomic.object,
       ...(original.objtool && { objtool: objtoolCommand(original.objtool) }),
       report: { ...report, refusals, remarks },
+      pre: () => pres.of(unit, original),
       ...(carried && { carried }),
+      callbacks,
+      states,
     });
   }
   return { units, observations, refused };
+}
+
+/** Debug information also names files that are not in the tree. */
+function sourceText(source: string, path: string): string | undefined {
+  try {
+    return readFileSync(join(source, path), "latin1");
+  } catch {
+    return undefined;
+  }
 }
 
 /** The originals of the units that really read a changed file, by the compiler's own account. */

@@ -2,6 +2,7 @@ import { existsSync, realpathSync } from "node:fs";
 import { mkdir, readFile } from "node:fs/promises";
 import { availableParallelism } from "node:os";
 import { dirname, isAbsolute, join } from "node:path";
+import { fileURLToPath } from "node:url";
 import { Fault } from "../host/fault.js";
 import { type RunResult, run } from "../host/run.js";
 import { checkpoint, type Work } from "../host/work.js";
@@ -22,6 +23,9 @@ export interface PatchedUnit {
   /** Changed files that it reads, relative to the root of the tree. */
   readonly changedFiles: ReadonlySet<string>;
 }
+
+/** `hotpatch.h` and the names that peers gave it. */
+const AUTHORS_HEADERS = fileURLToPath(new URL("../../runtime/include", import.meta.url));
 
 const LIMIT = { seconds: 300, memory: 4 * 1024 ** 3, file: 512 * 1024 ** 2, errors: 50 };
 
@@ -135,7 +139,9 @@ async function compile(work: Work, place: Place, unit: string, original: Origina
     dependencies: `${object}.d`,
   });
   const [compiler, ...words] = command;
-  const result = await runCompiler(work, place, unit, [compiler, `-Wa,--MD,${object}.s.d`, ...words]);
+  // Behind all others: where the kernel has a header of that name, it is the one that counts.
+  const additions = [`-Wa,--MD,${object}.s.d`, "-idirafter", AUTHORS_HEADERS];
+  const result = await runCompiler(work, place, unit, [compiler, ...additions, ...words]);
   const read = [
     ...(await dependenciesIn(`${object}.d`, place)),
     // What the assembler reads is in nobody's include path: `.incbin`.
@@ -182,7 +188,13 @@ function judgeReads(
   read: readonly string[],
 ): ReadonlySet<string> {
   const changedFiles = new Set<string>();
-  const allowed = [place.folder, place.source, place.pristineBuild, ...includeFolders(original)];
+  const allowed = [
+    place.folder,
+    place.source,
+    place.pristineBuild,
+    realPathOf(place, AUTHORS_HEADERS),
+    ...includeFolders(original),
+  ];
   for (const spelled of read) {
     const path = realPathOf(place, spelled);
     if (path.startsWith(`${place.view}/`)) {

@@ -20,17 +20,20 @@ export interface Original {
   readonly sources: readonly string[];
   /** Files that its build generated and the profile's build folder lacks or has otherwise, by path in that folder. */
   readonly generated: Readonly<Record<string, string>>;
+  /** Differs when anything that it was made of does. */
+  readonly print: string;
 }
 
 /** What the cache keeps beside ORIG.o. */
-interface Entry extends Omit<Original, "object"> {
+interface Entry extends Omit<Original, "object" | "print"> {
   readonly schemaVersion: 1;
   readonly sha256: string;
   /** Size and time of every file that had a say; the entry is void when one differs. */
   readonly stamps: Readonly<Record<string, string>>;
 }
 
-const SECTION_FLAGS = "-ffunction-sections -fdata-sections";
+/** What Kbuild is asked to add, so that functions and variables can be told apart. */
+export const SECTION_FLAGS = "-ffunction-sections -fdata-sections";
 const MAKE_FOLDER = "make-in-";
 const LIMIT = { seconds: 300, secondsPerUnit: 60 };
 
@@ -108,10 +111,12 @@ async function openStore(work: Work, profile: KernelProfile): Promise<Store> {
 
 async function readEntry(store: Store, profile: KernelProfile, unit: string): Promise<Original | undefined> {
   const place = entryPath(store, unit);
+  let notes: string;
   let entry: Entry;
   let object: Buffer;
   try {
-    entry = JSON.parse(await readFile(`${place}.json`, "utf8")) as Entry;
+    notes = await readFile(`${place}.json`, "utf8");
+    entry = JSON.parse(notes) as Entry;
     object = await readFile(`${place}.o`);
   } catch (error) {
     if ((error as NodeJS.ErrnoException).code === "ENOENT" || error instanceof SyntaxError) return undefined;
@@ -121,7 +126,7 @@ async function readEntry(store: Store, profile: KernelProfile, unit: string): Pr
   if (schemaVersion !== 1 || createHash("sha256").update(object).digest("hex") !== sha256) return undefined;
   for (const [path, stamp] of Object.entries(stamps))
     if (stampOf(store, profile, path) !== stamp) return undefined;
-  return { ...rest, object };
+  return { ...rest, object, print: createHash("sha256").update(notes).digest("hex") };
 }
 
 /** Object first, notes last: notes whose object is missing or another one are void. */
@@ -163,7 +168,8 @@ async function readIfThere(path: string): Promise<string | undefined> {
   return existsSync(path) ? await readFile(path, "utf8") : undefined;
 }
 
-async function writeAside(path: string, content: Uint8Array | string): Promise<void> {
+/** Writes a file that nobody ever sees in part. */
+export async function writeAside(path: string, content: Uint8Array | string): Promise<void> {
   const aside = `${path}.${randomUUID()}`;
   await writeFile(aside, content);
   await rename(aside, path);

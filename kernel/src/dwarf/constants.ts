@@ -27,6 +27,7 @@ export const Attribute = {
   BIT_SIZE: 0x0d,
   STATEMENT_LIST: 0x10,
   CONST_VALUE: 0x1c,
+  PRODUCER: 0x25,
   UPPER_BOUND: 0x2f,
   COUNT: 0x37,
   MEMBER_LOCATION: 0x38,
@@ -62,10 +63,55 @@ export const Form = {
   SEC_OFFSET: 0x17,
   EXPRLOC: 0x18,
   FLAG_PRESENT: 0x19,
+  STRX: 0x1a,
+  ADDRX: 0x1b,
   DATA16: 0x1e,
   LINE_STRP: 0x1f,
   REF_SIG8: 0x20,
   IMPLICIT_CONST: 0x21,
+  LOCLISTX: 0x22,
+  RNGLISTX: 0x23,
+  STRX1: 0x25,
+  STRX2: 0x26,
+  STRX3: 0x27,
+  STRX4: 0x28,
+  ADDRX1: 0x29,
+  ADDRX2: 0x2a,
+  ADDRX3: 0x2b,
+  ADDRX4: 0x2c,
+} as const;
+
+/** Tags of what functions are made of, which is read apart from types. */
+export const CodeTag = {
+  FORMAL_PARAMETER: 0x05,
+  LEXICAL_BLOCK: 0x0b,
+  INLINED_SUBROUTINE: 0x1d,
+} as const;
+
+export const CodeAttribute = {
+  LOCATION: 0x02,
+  LOW_PC: 0x11,
+  HIGH_PC: 0x12,
+  ABSTRACT_ORIGIN: 0x31,
+  RANGES: 0x55,
+} as const;
+
+/** Attributes of a unit that say where its part of a shared table begins. */
+export const BaseAttribute = { STRING_OFFSETS: 0x72, ADDRESSES: 0x73, RANGE_LISTS: 0x74 } as const;
+
+/** Operations of a location that is a plain address. */
+export const Operation = { ADDR: 0x03, ADDRX: 0xa1 } as const;
+
+/** Kinds of entries in `.debug_rnglists`: DWARF 5, 7.25. */
+export const RangeEntry = {
+  END_OF_LIST: 0,
+  BASE_ADDRESSX: 1,
+  STARTX_ENDX: 2,
+  STARTX_LENGTH: 3,
+  OFFSET_PAIR: 4,
+  BASE_ADDRESS: 5,
+  START_END: 6,
+  START_LENGTH: 7,
 } as const;
 
 /** `DW_UT_compile`, the only kind of unit in a kernel object. */

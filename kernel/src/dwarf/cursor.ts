@@ -1,16 +1,54 @@
-import type { ElfObject, ElfRelocation, ElfSection } from "../elf/object.js";
-import { Form } from "./constants.js";
+import type { ElfObject, ElfRelocation, ElfSection, ElfSymbol } from "../elf/object.js";
+import { Form, Operation } from "./constants.js";
 
-/** A value of an attribute: a number (also an offset of a DIE), a string, or nothing of interest. */
-export type Value = number | string | undefined;
+/** A place in code or data, as its relocation gives it. */
+export interface Address {
+  readonly symbol: ElfSymbol;
+  readonly addend: number;
+}
 
-/** The sections that strings live in, decoded as they are asked for. */
+/** A value of an attribute: a number (also an offset of a DIE), a string, an address, or nothing of interest. */
+export type Value = number | string | Address | undefined;
+
+/** Where a unit's part of the tables begins that it refers to by index (DWARF 5, 7.26 to 7.28). */
+export interface Bases {
+  readonly strings: number;
+  readonly addresses: number;
+  readonly ranges: number;
+}
+
+/** Behind the header of a table that holds a single unit's part, which is what an object has. */
+export const SOLE_UNIT: Bases = { strings: 8, addresses: 8, ranges: 12 };
+
+/** The sections that strings and addresses live in, decoded as they are asked for. */
 export class Strings {
+  bases: Bases = SOLE_UNIT;
   readonly #sections: ReadonlyMap<string, Buffer>;
+  readonly #offsets: ReadonlyMap<number, ElfRelocation>;
+  readonly #addresses: ReadonlyMap<number, ElfRelocation>;
 
   constructor(object: ElfObject) {
     const tables = object.sections.filter(({ name }) => name === ".debug_str" || name === ".debug_line_str");
     this.#sections = new Map(tables.map(({ name, data }) => [name, bufferOn(data)]));
+    const relocated = (wanted: string) =>
+      new Map(
+        object.sections
+          .find(({ name }) => name === wanted)
+          ?.relocations.map((entry) => [entry.offset, entry]),
+      );
+    this.#offsets = relocated(".debug_str_offsets");
+    this.#addresses = relocated(".debug_addr");
+  }
+
+  /** @throws RangeError when there is no such string */
+  indexed(index: number): string {
+    const entry = this.#offsets.get(this.bases.strings + index * 4);
+    if (entry === undefined) throw new RangeError("a string has no offset");
+    return this.at(".debug_str", entry.symbol.value + entry.addend);
+  }
+
+  address(index: number): Address | undefined {
+    return this.#addresses.get(this.bases.addresses + index * 8);
   }
 
   /** @throws RangeError when there is no such string */
@@ -49,6 +87,12 @@ export class Cursor {
     this.#relocations = section.relocations;
     this.#strings = strings;
     this.offset = offset;
+    let end = offset === 0 ? 0 : section.relocations.length;
+    while (this.#next < end) {
+      const middle = (this.#next + end) >> 1;
+      if ((section.relocations[middle]?.offset ?? offset) < offset) this.#next = middle + 1;
+      else end = middle;
+    }
   }
 
   get atEnd(): boolean {
@@ -75,6 +119,11 @@ export class Cursor {
     return Number(this.#view.getBigUint64(this.offset - 8, this.#little));
   }
 
+  u24(): number {
+    const bytes = [this.u8(), this.u8(), this.u8()];
+    return (this.#little ? bytes.reverse() : bytes).reduce((value, byte) => value * 256 + byte, 0);
+  }
+
   /** LEB128, unsigned: DWARF 5, 7.6. */
   uleb(): number {
     let value = 0;
@@ -96,12 +145,23 @@ export class Cursor {
 
   /** A 32-bit offset into another section. */
   sectionOffset(): number {
-    const at = this.offset;
+    const relocation = this.#relocationHere();
     const plain = this.u32();
-    // Everything is read in ascending order, so that the relocations are walked once.
-    while ((this.#relocations[this.#next]?.offset ?? Number.POSITIVE_INFINITY) < at) this.#next++;
+    return relocation ? relocation.symbol.value + relocation.addend : plain;
+  }
+
+  /** @returns undefined when nothing relocates it */
+  address(size: number): Address | undefined {
+    const relocation = this.#relocationHere();
+    this.offset += size;
+    return relocation;
+  }
+
+  /** Everything is read in ascending order, so that the relocations are walked once. */
+  #relocationHere(): ElfRelocation | undefined {
+    while ((this.#relocations[this.#next]?.offset ?? Number.POSITIVE_INFINITY) < this.offset) this.#next++;
     const relocation = this.#relocations[this.#next];
-    return relocation?.offset === at ? relocation.symbol.value + relocation.addend : plain;
+    return relocation?.offset === this.offset ? relocation : undefined;
   }
 
   string(): string {
@@ -118,8 +178,20 @@ export class Cursor {
   form(form: number, addressSize: number, unit: number, implicit: number, wanted: boolean): Value {
     switch (form) {
       case Form.ADDR:
-        this.offset += addressSize;
-        return undefined;
+        return this.address(addressSize);
+      case Form.ADDRX:
+        return this.#strings.address(this.uleb());
+      case Form.ADDRX1:
+        return this.#strings.address(this.u8());
+      case Form.ADDRX2:
+        return this.#strings.address(this.u16());
+      case Form.ADDRX3:
+        return this.#strings.address(this.u24());
+      case Form.ADDRX4:
+        return this.#strings.address(this.u32());
+      case Form.LOCLISTX:
+      case Form.RNGLISTX:
+        return this.uleb();
       case Form.DATA1:
       case Form.FLAG:
         return this.u8();
@@ -159,12 +231,43 @@ export class Cursor {
         return this.#stringAt(".debug_line_str", wanted);
       case Form.STRING:
         return this.string();
+      case Form.STRX:
+        return this.#indexedString(this.uleb(), wanted);
+      case Form.STRX1:
+        return this.#indexedString(this.u8(), wanted);
+      case Form.STRX2:
+        return this.#indexedString(this.u16(), wanted);
+      case Form.STRX3:
+        return this.#indexedString(this.u24(), wanted);
+      case Form.STRX4:
+        return this.#indexedString(this.u32(), wanted);
+      case Form.EXPRLOC:
+        return this.#location(addressSize);
       case Form.REF_SIG8:
         this.offset += 8;
         return undefined;
       default:
         return this.#skipBlock(form);
     }
+  }
+
+  #indexedString(index: number, wanted: boolean): Value {
+    return wanted ? this.#strings.indexed(index) : undefined;
+  }
+
+  /** A location (DWARF 5, 2.6.1.1.2) that is one address; those of registers and stack slots are passed over. */
+  #location(addressSize: number): Address | undefined {
+    const size = this.uleb();
+    const end = this.offset + size;
+    const operation = size > 0 ? this.u8() : 0;
+    let address: Address | undefined;
+    if (operation === Operation.ADDR && size === 1 + addressSize) address = this.address(addressSize);
+    else if (operation === Operation.ADDRX) {
+      const index = this.uleb();
+      if (this.offset === end) address = this.#strings.address(index);
+    }
+    this.offset = end;
+    return address;
   }
 
   #stringAt(section: string, wanted: boolean): Value {
@@ -188,7 +291,6 @@ export class Cursor {
       case Form.BLOCK4:
         return this.u32();
       case Form.BLOCK:
-      case Form.EXPRLOC:
         return this.uleb();
       default:
         throw new RangeError(`unknown attribute form 0x${form.toString(16)}`);

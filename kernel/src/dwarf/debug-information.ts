@@ -1,6 +1,6 @@
 import type { ElfObject, ElfSection } from "../elf/object.js";
-import { Attribute, Form, LineContent, Tag, UNIT_COMPILE } from "./constants.js";
-import { Cursor, Strings, type Value } from "./cursor.js";
+import { Attribute, BaseAttribute, Form, LineContent, Tag, UNIT_COMPILE } from "./constants.js";
+import { Cursor, SOLE_UNIT, Strings, type Value } from "./cursor.js";
 
 /** A place in the source as the compiler was given it: an absolute path, or one relative to its folder. */
 export interface Declaration {
@@ -54,28 +54,32 @@ interface Abbreviation {
 export interface Wanted {
   readonly tags: ReadonlySet<number>;
   readonly attributes: ReadonlySet<number>;
+  /** Nothing but each unit's first entry. */
+  readonly onlyRoot?: true;
 }
 
 /** What {@link readDebugInformation} goes by. */
-const LAYOUTS: Wanted = {
+export const LAYOUTS: Wanted = {
   tags: new Set(Object.values(Tag)),
   attributes: new Set(Object.values(Attribute)),
 };
 
 /**
  * Reads the DWARF (version 4 or 5) of an object that one run of the compiler made.
+ * @param units what was read of it already, for other purposes too
  * @returns undefined when the object has none
  * @throws RangeError when it is damaged or of another version
  */
-export function readDebugInformation(object: ElfObject): DebugInformation | undefined {
-  const line = sectionOf(object, ".debug_line");
-  const units = readUnits(object, LAYOUTS);
+export function readDebugInformation(
+  object: ElfObject,
+  units: Iterable<Unit> | undefined = readUnits(object, LAYOUTS),
+): DebugInformation | undefined {
   if (units === undefined) return undefined;
   const types: TypeLayout[] = [];
   const declarations = new Map<string, Declaration>();
-  for (const { root, entries, strings } of units) {
-    const list = root?.attributes.get(Attribute.STATEMENT_LIST);
-    const files = line && typeof list === "number" ? readFiles(line, list, object.littleEndian, strings) : [];
+  for (const unit of units) {
+    const { entries } = unit;
+    const files = filesOf(object, unit);
     for (const entry of entries.values()) {
       const place = {
         file: files[number(entry, Attribute.DECLARATION_FILE)] ?? "",
@@ -101,6 +105,23 @@ export function readDebugInformation(object: ElfObject): DebugInformation | unde
   }
   return { types, declarations };
 }
+
+/**
+ * The compiler and, from gcc, the options that it was run with.
+ * @returns undefined when the object has no debugging information
+ * @throws RangeError when it is damaged or of another version
+ */
+export function readProducer(object: ElfObject): string | undefined {
+  const [unit] = readUnits(object, PRODUCER) ?? [];
+  const producer = unit?.root?.attributes.get(Attribute.PRODUCER);
+  return typeof producer === "string" ? producer : undefined;
+}
+
+const PRODUCER: Wanted = {
+  tags: new Set([Tag.COMPILE_UNIT]),
+  attributes: new Set([Attribute.PRODUCER]),
+  onlyRoot: true,
+};
 
 /** The debugging information of one run of the compiler. */
 export interface Unit {
@@ -164,6 +185,7 @@ function readUnit(
 
   const entries = new Map<number, Entry>();
   const parents: (Entry | undefined)[] = [];
+  const bases = new Map<number, Value>();
   let root: Entry | undefined;
   while (cursor.offset < end) {
     const at = cursor.offset;
@@ -175,6 +197,7 @@ function readUnit(
     const abbreviation = abbreviations.get(code);
     if (abbreviation === undefined) throw new RangeError("unknown abbreviation");
     const kept = wanted.tags.has(abbreviation.tag);
+    const isRoot = root === undefined && abbreviation.tag === Tag.COMPILE_UNIT;
     const attributes = new Map<number, Value>();
     const plan = abbreviation.attributes;
     for (let index = 0; index < plan.length; index += 3) {
@@ -182,18 +205,31 @@ function readUnit(
       const isWanted = kept && wanted.attributes.has(attribute);
       const value = cursor.form(form, addressSize, unit, implicit, isWanted);
       if (isWanted) attributes.set(attribute, value);
+      if (isRoot) bases.set(attribute, value);
     }
+    if (isRoot)
+      strings.bases = {
+        strings: base(bases, BaseAttribute.STRING_OFFSETS) ?? SOLE_UNIT.strings,
+        addresses: base(bases, BaseAttribute.ADDRESSES) ?? SOLE_UNIT.addresses,
+        ranges: base(bases, BaseAttribute.RANGE_LISTS) ?? SOLE_UNIT.ranges,
+      };
     let entry: Entry | undefined;
     if (kept) {
       entry = { tag: abbreviation.tag, attributes, children: [] };
       entries.set(at, entry);
       parents.at(-1)?.children.push(entry);
       root ??= entry;
+      if (wanted.onlyRoot) break;
     }
     if (abbreviation.hasChildren) parents.push(entry);
   }
   cursor.offset = end;
   return { root, entries };
+}
+
+function base(bases: ReadonlyMap<number, Value>, attribute: number): number | undefined {
+  const value = bases.get(attribute);
+  return typeof value === "number" ? value : undefined;
 }
 
 /** DWARF 5, 7.5.3. */
@@ -211,6 +247,13 @@ function readAbbreviations(cursor: Cursor): Map<number, Abbreviation> {
     abbreviations.set(code, { tag, hasChildren, attributes });
   }
   return abbreviations;
+}
+
+/** The files that entries of a unit refer to by number. */
+export function filesOf(object: ElfObject, { root, strings }: Unit): readonly string[] {
+  const line = sectionOf(object, ".debug_line");
+  const list = root?.attributes.get(Attribute.STATEMENT_LIST);
+  return line && typeof list === "number" ? readFiles(line, list, object.littleEndian, strings) : [];
 }
 
 /** The file table of a line number program (DWARF 5 and 4, 6.2.4), by the numbers that entries use. */

@@ -22,7 +22,7 @@ export const FileHeader = structure({
   type: "u16",
   machine: "u16",
   version: "u32",
-  entry: "u64",
+  entry: "i64",
   programHeaders: "u64",
   sectionHeaders: "u64",
   flags: "u32",
@@ -47,6 +47,20 @@ export const SectionHeader = structure({
   align: "u64",
   entrySize: "u64",
 });
+
+/** `Elf64_Phdr`; addresses are signed, as kernels are linked within the last 2 GiB and numbers are exact up to 2^53. */
+export const ProgramHeader = structure({
+  type: "u32",
+  flags: "u32",
+  offset: "u64",
+  address: "i64",
+  physicalAddress: "i64",
+  fileSize: "u64",
+  memorySize: "u64",
+  align: "u64",
+});
+
+export const SegmentType = { LOAD: 1 } as const;
 
 /** `Elf64_Sym`. */
 export const SymbolEntry = structure({

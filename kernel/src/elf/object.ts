@@ -9,7 +9,10 @@ export interface ElfObject {
   osAbi: number;
   /** `e_flags`. */
   flags: number;
-  /** Without symbol, string, group and relocation tables: the writer makes those. */
+  /**
+   * Without symbol, string and relocation tables: the writer makes those. Without groups too: what is in one is a
+   * section like any other.
+   */
   sections: ElfSection[];
   /** Locals first, as in the file; section symbols among them. */
   symbols: ElfSymbol[];
@@ -23,10 +26,15 @@ export interface ElfSection {
   entrySize: number;
   /** Contents; for a section without any in the file (NOBITS) an array of zeros of its size. */
   data: Uint8Array;
-  /** By ascending offset. */
+  /**
+   * By ascending offset. Of what is not loaded (debug information) they are read when first asked for.
+   * @throws ElfError when these are damaged
+   */
   relocations: ElfRelocation[];
   /** Further tables for the same section, such as `.klp.rela.*`. */
   otherRelocations: { name: string; flags: number; relocations: ElfRelocation[] }[];
+  /** What this section describes, if `SectionFlag.LINK_ORDER` is set. */
+  linkOrder?: ElfSection;
 }
 
 export interface ElfSymbol {

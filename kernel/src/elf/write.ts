@@ -38,6 +38,11 @@ export function writeElf(object: ElfObject): Uint8Array {
     const { name, type, flags, align, entrySize, data } = section;
     sectionIndex.set(section, add(name, { type, flags, align, entrySize }, data));
   }
+  for (const [section, index] of sectionIndex) {
+    const header = headers[index];
+    if (section.linkOrder === undefined || header === undefined) continue;
+    header.link = indexOf(section.linkOrder, sectionIndex, `section ${section.name} describes`);
+  }
 
   // gABI "Symbol table": locals come first, and the table's sh_info is the index of the first that is not.
   const locals = object.symbols.filter((symbol) => symbol.binding === SymbolBinding.LOCAL);
@@ -124,13 +129,15 @@ function placeOf(symbol: ElfSymbol, sectionIndex: ReadonlyMap<ElfSection, number
       return SectionIndex.COMMON;
     case "livepatch":
       return SectionIndex.LIVEPATCH;
-    default: {
-      const index = sectionIndex.get(symbol.section);
-      if (index === undefined)
-        throw new RangeError(`symbol ${symbol.name} is in a section that is not written`);
-      return index;
-    }
+    default:
+      return indexOf(symbol.section, sectionIndex, `symbol ${symbol.name} is in`);
   }
+}
+
+function indexOf(section: ElfSection, indices: ReadonlyMap<ElfSection, number>, who: string): number {
+  const index = indices.get(section);
+  if (index === undefined) throw new RangeError(`${who} a section that is not written`);
+  return index;
 }
 
 function relocationTable(
@@ -142,11 +149,16 @@ function relocationTable(
   const table = new Uint8Array(relocations.length * entry.size);
   const view = new DataView(table.buffer);
   for (const [number, { offset, type, symbol, addend }] of relocations.entries()) {
-    const index = symbolIndex.get(symbol);
+    // Entry 0 of every symbol table is empty and stands for no symbol (gABI, "Symbol Table").
+    const index = symbolIndex.get(symbol) ?? (isNone(symbol) ? 0 : undefined);
     if (index === undefined) throw new RangeError(`symbol ${symbol.name} is not written`);
     entry.write(view, number * entry.size, little, { offset, type, symbol: index, addend });
   }
   return table;
+}
+
+function isNone({ name, section, type }: ElfSymbol): boolean {
+  return name === "" && section === "undefined" && type === SymbolType.NONE;
 }
 
 /** Lays header, bodies and section headers out one behind the other. */
@@ -199,13 +211,13 @@ class StringTable {
   readonly #offsets = new Map<string, number>([["", 0]]);
   readonly #pieces: Uint8Array[] = [new Uint8Array(1)];
   #size = 1;
-  readonly #encoder = new TextEncoder();
 
   add(name: string): number {
     const known = this.#offsets.get(name);
     if (known !== undefined) return known;
     const offset = this.#size;
-    const piece = this.#encoder.encode(`${name}\0`);
+    // One byte for each character, as the reader has it.
+    const piece = Buffer.from(`${name}\0`, "latin1");
     this.#pieces.push(piece);
     this.#size += piece.length;
     this.#offsets.set(name, offset);

@@ -19,7 +19,7 @@ export function joinObjects(objects: readonly [ElfObject, ...ElfObject[]]): ElfO
     joined.set(section.name, into);
     // A table that one file has in memory without contents and another with them.
     if (section.type !== SectionType.NOBITS) into.type = section.type;
-    into.flags |= section.flags;
+    into.flags |= section.flags & ~SectionFlag.LINK_ORDER;
     into.align = Math.max(into.align, section.align);
     const at = alignUp(sizes.get(into) ?? 0, section.align);
     sizes.set(into, at + section.data.length);
@@ -54,8 +54,12 @@ function isLoaded({ name, flags, type }: ElfSection): boolean {
   return (flags & SectionFlag.ALLOC) !== 0 && type !== SectionType.NOTE && !name.startsWith(".discard");
 }
 
-function emptyLike(section: ElfSection): ElfSection {
-  return { ...section, data: new Uint8Array(0), relocations: [], otherRelocations: [] };
+/** Without the section that it describes: joined, it describes several. */
+function emptyLike({ name, type, flags, align, entrySize }: ElfSection): ElfSection {
+  return {
+    ...{ name, type, flags: flags & ~SectionFlag.LINK_ORDER, align, entrySize },
+    ...{ data: new Uint8Array(0), relocations: [], otherRelocations: [] },
+  };
 }
 
 /** The symbol that a relocation refers to from now on, and how far ahead of it what it meant now lies. */

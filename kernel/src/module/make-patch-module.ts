@@ -9,22 +9,27 @@ import { writeElf } from "../elf/write.js";
 import { Fault } from "../host/fault.js";
 import { runOk } from "../host/run.js";
 import type { Work } from "../host/work.js";
+import type { SystemState } from "../objdiff/marks.js";
 import type { Observation } from "../observation.js";
 import type { KernelProfile } from "../profile/profile.js";
 import { joinObjects } from "./join.js";
 import { type Export, type KernelSymbols, kernelSymbols } from "./kernel-symbols.js";
+import { callbacksOf, type DeclaredCallbacks, keepCallable } from "./livepatch/callbacks.js";
 import { linkUnit } from "./livepatch/relocations.js";
+import { statesOf } from "./livepatch/states.js";
 import { livepatchTables, type Redirect } from "./livepatch/tables.js";
-import { modinfoSection, versionsSection } from "./modinfo.js";
+import { modinfoSection, versionDisagreements, versionsSection } from "./modinfo.js";
 import { resolveInObject, type UnitObject } from "./resolve.js";
 import { layoutOf, livepatchRuntime, type Runtime } from "./runtime.js";
+import { type SigningKey, signModule } from "./sign-module.js";
 
 /** A translation unit that the object diff could carry. */
-export interface CarriedUnit extends UnitObject {
+export interface CarriedUnit extends UnitObject, DeclaredCallbacks {
   /** diff.o as the object diff made it. */
   readonly carried: ElfObject;
   /** Names in ORIG.o of the functions to redirect. */
   readonly changed: readonly string[];
+  readonly states: readonly SystemState[];
   /** Program and arguments that the kernel's build runs on each object, without the object's path. */
   readonly objtool?: readonly [string, ...string[]];
 }
@@ -37,6 +42,7 @@ export interface PatchModuleRequest {
   readonly path: string;
   /** Whether it takes over from all patches before it (Documentation/livepatch/cumulative-patches.rst). */
   readonly replace?: boolean;
+  readonly signing?: SigningKey;
 }
 
 /** What every module for a kernel is linked with. */
@@ -61,7 +67,7 @@ export async function linkingMaterials(work: Work, profile: KernelProfile): Prom
 /**
  * Makes a loadable patch.ko of diff objects on the livepatch back end.
  * @returns the module, unless something stands in the way: then only observations, all of them
- * @throws Fault `lacking` when the kernel has no livepatch
+ * @throws Fault `lacking` when the kernel has no livepatch; as `signModule`
  */
 export async function makePatchModule(
   work: Work,
@@ -98,6 +104,11 @@ export async function makePatchModule(
       else if (resolution.kind === "refused") observations.push(asRefusal(resolution.refusal));
     }
   }
+  const { callbacks, refusals: ofCallbacks } = callbacksOf(units);
+  const { states, refusals: ofStates } = statesOf(units);
+  observations.push(...ofCallbacks, ...ofStates, ...states.map(stateRemark));
+  const replace = request.replace ?? false;
+  if (replace) observations.push(REPLACES);
   if (observations.some(({ severity }) => severity === "unsafe")) return { observations };
 
   const runtimeUnit = { unit: "hotpatch runtime", object: "vmlinux", orig: runtime.entry };
@@ -108,30 +119,53 @@ export async function makePatchModule(
   const layoutVersion = symbols.exports.get("module_layout");
   if (layoutVersion) used.set("module_layout", layoutVersion);
 
+  const model = await symbols.anyModule();
+  const disagreements = versionDisagreements(used, model, runtime.layout);
+  if (disagreements.length > 0) return { observations: [...observations, ...disagreements] };
+
   const ordered = redirects.toSorted((a, b) => compare(a.object, b.object) || compare(a.name, b.name));
-  const tables = livepatchTables(runtime.entry, runtime.layout, ordered, {
-    replace: request.replace ?? false,
+  const tables = livepatchTables(runtime.entry, runtime.layout, {
+    redirects: ordered,
+    callbacks,
+    states,
+    replace,
   });
   const joined = joinObjects([runtime.entry, tables, ...units.map(({ carried }) => carried)]);
   nameModule(joined, request.name, layoutOf(runtime.layout, "struct module.name"));
   const namespaces = [...used.values()]
     .map(({ namespace }) => namespace)
     .filter((namespace) => namespace !== "");
-  joined.sections.push(modinfoSection(await symbols.anyModule(), request.name, namespaces));
+  joined.sections.push(modinfoSection(model, request.name, namespaces));
   const versions = versionsSection(used, runtime.layout, joined.littleEndian);
   if (versions) joined.sections.push(versions);
 
-  const bytes = writeElf(joined);
-  await writeFile(request.path, bytes);
+  await writeFile(request.path, writeElf(joined));
+  if (request.signing) await signModule(work, profile, request.path, request.signing);
+  const bytes = await readFile(request.path);
   const module: PatchModule = {
     path: request.path,
     sha256: createHash("sha256").update(bytes).digest("hex"),
     name: request.name,
     backend: "livepatch",
-    objects: [...new Set(ordered.map(({ object }) => object))],
+    objects: [...new Set([...ordered, ...callbacks].map(({ object }) => object))].sort(),
     functions: ordered.map(({ object, name, sympos }) => ({ object, name, sympos })),
+    callbacks: callbacks.map(({ object, kind, handler }) => ({ object, kind, name: handler.name })),
+    states,
+    replace,
   };
   return { module, observations };
+}
+
+const REPLACES: Observation = {
+  rule: "atomic-replace",
+  message: "once loaded, it takes the place of all hot patches loaded before it",
+};
+
+function stateRemark({ id, version }: SystemState): Observation {
+  return {
+    rule: "system-state",
+    message: `the patch changes system state ${id}, version ${version}: patches that do not know it cannot replace this one`,
+  };
 }
 
 function asRefusal(observation: Observation): Observation {
@@ -146,9 +180,11 @@ function compare(a: string, b: string): number {
 async function afterObjtool(
   work: Work,
   profile: KernelProfile,
-  { carried, objtool, unit }: CarriedUnit,
+  carriedUnit: CarriedUnit,
   outside: string,
 ): Promise<ElfObject> {
+  const { carried, objtool, unit } = carriedUnit;
+  keepCallable(carriedUnit);
   if (objtool === undefined) return carried;
   const folder = await mkdtemp(join(outside, "objtool-"));
   try {

@@ -1,6 +1,7 @@
 import { SectionFlag, SectionType } from "../elf/format.js";
 import type { ElfObject, ElfSection } from "../elf/object.js";
 import { Fault } from "../host/fault.js";
+import type { Observation } from "../observation.js";
 import { moduleInformation } from "../profile/module-file.js";
 import type { Export } from "./kernel-symbols.js";
 import { type Layout, layoutOf } from "./runtime.js";
@@ -57,6 +58,41 @@ export function versionsSection(
     data.set(bytes, index * size + nameAt);
   }
   return section("__versions", SectionFlag.ALLOC, 8, data);
+}
+
+/**
+ * Compares the symbol versions that a module is to be linked with to those that the kernel's own modules were: where
+ * they differ, Module.symvers is not the running kernel's, which would refuse the module (kernel/module/version.c).
+ * @param model a module of the target kernel
+ */
+export function versionDisagreements(
+  used: ReadonlyMap<string, Export>,
+  model: ElfObject,
+  layout: Layout,
+): Observation[] {
+  const size = layout.get("struct modversion_info");
+  const data = model.sections.find(({ name }) => name === "__versions")?.data;
+  if (size === undefined || data === undefined) return [];
+  const [crcAt, nameAt] = [
+    layoutOf(layout, "struct modversion_info.crc"),
+    layoutOf(layout, "struct modversion_info.name"),
+  ];
+  const view = new DataView(data.buffer, data.byteOffset, data.length);
+  const observations: Observation[] = [];
+  for (let at = 0; at + size <= data.length; at += size) {
+    const name = new TextDecoder().decode(data.subarray(at + nameAt, at + size)).replace(/\0.*$/s, "");
+    const crc = Number(view.getBigUint64(at + crcAt, model.littleEndian));
+    const ours = used.get(name);
+    if (ours === undefined || ours.crc === crc) continue;
+    const [here, there] = [ours.crc, crc].map((value) => `0x${value.toString(16).padStart(8, "0")}`);
+    observations.push({
+      rule: "symbol-version-changed",
+      severity: "unsafe",
+      symbol: name,
+      message: `Module.symvers has version ${here} of '${name}', the kernel's own modules use ${there}: the kernel would not load the patch`,
+    });
+  }
+  return observations;
 }
 
 function section(name: string, flags: number, align: number, data: Uint8Array): ElfSection {

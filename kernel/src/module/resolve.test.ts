@@ -69,6 +69,12 @@ describe("what the running kernel calls it", () => {
     });
   });
 
+  test("what is exported to certain modules only is found by livepatch", async () => {
+    const entry = { by: "vmlinux", crc: 7, namespace: "module:kvm-intel" };
+    const symbols = kernel(table([0x1000, "first"], [0x1040, "meant"], [0x1080, "last"]), { meant: entry });
+    expect(await resolveReference(symbols, unit, "meant")).toMatchObject({ kind: "livepatch", sympos: 0 });
+  });
+
   test("what is not exported is found by livepatch", async () => {
     expect(await resolveReference(kernel(around), unit, "hidden")).toEqual({
       kind: "livepatch",

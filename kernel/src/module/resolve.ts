@@ -32,7 +32,7 @@ export async function resolveReference(
   if (isLocal) return resolveInObject(symbols, unit, name);
 
   const exported = symbols.exports.get(name);
-  if (exported?.by === "vmlinux") return { kind: "export", entry: exported };
+  if (exported?.by === "vmlinux" && !isForNamedModules(exported)) return { kind: "export", entry: exported };
   if ((await symbols.table(object)).has(name)) return resolveInObject(symbols, unit, name);
   if (exported !== undefined) {
     const module = moduleName(exported.by);
@@ -50,6 +50,11 @@ export async function resolveReference(
       message: `the patched code uses '${name}', which neither ${object} nor the exports of this kernel provide`,
     },
   };
+}
+
+/** Exported to modules of certain names, which ours is not among (EXPORT_SYMBOL_FOR_MODULES, include/linux/export.h). */
+function isForNamedModules({ namespace }: Export): boolean {
+  return namespace.startsWith("module:");
 }
 
 /**

@@ -3,7 +3,7 @@ import type { ElfObject, ElfSection, ElfSymbol } from "../elf/object.js";
 import { alignUp } from "../elf/write.js";
 import { type Atom, type AtomicObject, bytesOf, isAtom, type Reference } from "./atoms.js";
 import type { Correlation } from "./correlate.js";
-import { leadsToOriginal, type Selection } from "./select.js";
+import { type Carried, leadsToOriginal, type Selection } from "./select.js";
 
 /**
  * Makes diff.o: what is carried, sections of one name joined. What stays in the running kernel is an undefined symbol
@@ -14,7 +14,7 @@ export function assemble(
   orig: AtomicObject,
   patched: AtomicObject,
   correlation: Correlation,
-  changed: ReadonlySet<Atom>,
+  carriedAlong: Carried,
   selection: Selection,
 ): ElfObject {
   const pieces = [...selection.carried].flatMap((atom) => [atom, ...atom.entries]);
@@ -38,7 +38,7 @@ export function assemble(
         ...symbol,
         binding: isNew ? symbol.binding : SymbolBinding.LOCAL,
         section: place.section,
-        value: place.offset,
+        value: place.offset + symbol.value - atom.start,
       };
       own.set(symbol, copy);
       symbols.push(copy);
@@ -65,8 +65,8 @@ export function assemble(
     const { target, at, bias } = reference;
     if (!isAtom(target)) return { symbol: undefinedSymbol(target.name, SymbolType.NONE), addend: at - bias };
     const original = correlation.origOf.get(target);
-    if (original && leadsToOriginal(from, reference, changed, patched, correlation))
-      return { symbol: undefinedSymbol(original.name, SymbolType.NONE), addend: at - bias };
+    if (original && leadsToOriginal(from, reference, carriedAlong, correlation))
+      return { symbol: undefinedSymbol(original.name, SymbolType.NONE), addend: at - target.entry - bias };
     // Named where it was named before: objtool takes a jump to another function's name for a tail call.
     const named = own.get(reference.symbol);
     if (named) return { symbol: named, addend: at - bias + target.start - reference.symbol.value };
@@ -123,7 +123,7 @@ function joinSections(
     };
     byName.set(name, joined);
     joined.section.align = Math.max(joined.section.align, align);
-    const offset = alignUp(joined.size, alignmentOf(piece));
+    const offset = alignUp(joined.size + piece.entry, alignmentOf(piece)) - piece.entry;
     places.set(piece, { section: joined.section, offset });
     joined.pieces.push(piece);
     joined.size = offset + (piece.end - piece.start);
@@ -135,9 +135,9 @@ function joinSections(
   return [...byName.values()].map(({ section }) => section);
 }
 
-/** The largest power of two, up to the section's own alignment, on which the piece stood before. */
-function alignmentOf({ section, start }: Atom): number {
+/** The largest power of two, up to the section's own alignment, on which the piece's entry stood before. */
+function alignmentOf({ section, start, entry }: Atom): number {
   let align = Math.max(section.align, 1);
-  while (start % align !== 0) align /= 2;
+  while ((start + entry) % align !== 0) align /= 2;
   return Math.max(align, 1);
 }

@@ -1,13 +1,17 @@
 import type { ElfSymbol } from "../elf/object.js";
 import type { ObjectArchitecture } from "./architecture.js";
-import { type Atom, bytesOf, isAtom, type Reference } from "./atoms.js";
+import { type Atom, isAtom, type Reference, usedBytesOf } from "./atoms.js";
 import type { Correlation } from "./correlate.js";
+import { sameButForLines } from "./source-lines.js";
 
-/** @returns a function that says whether an atom of ORIG and one of PATCHED mean the same */
-export function comparer(
-  { origOf }: Correlation,
-  architecture: ObjectArchitecture,
-): (orig: Atom, patched: Atom) => boolean {
+/** Says whether an atom of ORIG and one of PATCHED mean the same. */
+export interface Comparer {
+  readonly same: (orig: Atom, patched: Atom) => boolean;
+  /** @returns the first place in PATCHED's atom where the two differ; undefined when they are the same */
+  readonly firstDifference: (orig: Atom, patched: Atom) => number | undefined;
+}
+
+export function comparer({ origOf }: Correlation, architecture: ObjectArchitecture): Comparer {
   // Constants are compared by content wherever they are used: each pair once, also where they go round in circles.
   const known = new Map<Atom, Map<Atom, boolean>>();
 
@@ -34,14 +38,14 @@ export function comparer(
       orig !== undefined &&
       orig.offset === patched.offset &&
       orig.type === patched.type &&
-      orig.at === patched.at &&
+      offsetInTarget(orig) === offsetInTarget(patched) &&
       sameTarget(orig.target, patched.target)
     );
   }
 
   function sameContent(orig: Atom, patched: Atom): boolean {
     return (
-      sameBytes(orig, patched, architecture) &&
+      sameButForLines(orig, patched, architecture) &&
       orig.references.length === patched.references.length &&
       patched.references.every((reference, index) => sameReference(orig.references[index], reference))
     );
@@ -57,15 +61,23 @@ export function comparer(
     );
   }
 
-  return (orig, patched) => sameContent(orig, patched) && sameEntries(orig, patched);
+  const same = (orig: Atom, patched: Atom) => sameContent(orig, patched) && sameEntries(orig, patched);
+
+  function firstDifference(orig: Atom, patched: Atom): number | undefined {
+    if (same(orig, patched)) return undefined;
+    const [before, after] = [usedBytesOf(orig), usedBytesOf(patched)];
+    const byte = after.findIndex((value, index) => value !== before[index]);
+    const reference = patched.references.find(
+      (other, index) => !sameReference(orig.references[index], other),
+    );
+    const places = [byte < 0 ? undefined : byte, reference?.offset].filter((place) => place !== undefined);
+    return places.length > 0 ? Math.min(...places) : Math.min(before.length, after.length);
+  }
+
+  return { same, firstDifference };
 }
 
-function sameBytes(orig: Atom, patched: Atom, { special }: ObjectArchitecture): boolean {
-  const [a, b] = [bytesOf(orig), bytesOf(patched)];
-  const line = orig.kind === "entry" ? special[orig.section.name]?.line : undefined;
-  if (line === undefined) return Buffer.compare(a, b) === 0;
-  return (
-    Buffer.compare(a.subarray(0, line), b.subarray(0, line)) === 0 &&
-    Buffer.compare(a.subarray(line + 2), b.subarray(line + 2)) === 0
-  );
+/** Functions are called at their entry, with or without room in front of it. */
+function offsetInTarget({ target, at }: Reference): number {
+  return isAtom(target) ? at - target.entry : at;
 }

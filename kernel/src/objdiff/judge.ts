@@ -1,65 +1,39 @@
-import { SymbolType } from "../elf/format.js";
+import { SectionFlag, SymbolBinding, SymbolType } from "../elf/format.js";
 import type { Observation } from "../observation.js";
 import type { ObjectArchitecture } from "./architecture.js";
-import { type Atom, type AtomicObject, bytesOf, isAtom } from "./atoms.js";
-import { type Correlation, withoutNumbers } from "./correlate.js";
+import { type Atom, type AtomicObject, isAtom, isReadOnly, usedBytesOf } from "./atoms.js";
+import type { Comparer } from "./compare.js";
+import { type Correlation, placement, withoutNumbers } from "./correlate.js";
+import { describeEntry, holdsVariables, isHarmless, MACHINERY, machineryOf } from "./machinery.js";
 
-/** Functions by what became of them. */
+/** What is carried because it changed. */
 export interface Judgement {
-  /** PATCHED's atoms, cold parts counted as their function's. */
+  /** Functions of PATCHED that are redirected, cold parts counted as their function's. */
   readonly changed: readonly Atom[];
+  /** Functions that cannot be redirected; those that call them are, and bring the patched one along. */
+  readonly copied: ReadonlySet<Atom>;
+  /** Constants that change with all the functions that use them. */
+  readonly replaced: ReadonlySet<Atom>;
+  /** Why a function is among the changed that would be the same by itself. */
+  readonly dragged: ReadonlyMap<Atom, string>;
   readonly refusals: readonly Observation[];
   readonly remarks: readonly Observation[];
 }
-
-/** Sections whose contents the kernel read once, long ago, or that somebody else holds pointers into. */
-const MACHINERY: readonly { section: RegExp; rule: string; what: string }[] = [
-  {
-    section: /^\.init\.|^\.(con_)?initcall|^\.initcall/,
-    rule: "init-code",
-    what: "initialisation that has run",
-  },
-  { section: /^\.exit\./, rule: "exit-code", what: "code or data that only runs at exit" },
-  { section: /^\.data\.\.percpu/, rule: "percpu-changed", what: "a per-CPU variable" },
-  {
-    section: /^___?ksymtab|^__ksymtab_strings|^__kcrctab|^\.export_symbol/,
-    rule: "export-changed",
-    what: "an exported symbol",
-  },
-  { section: /^\.modinfo$|^__param$/, rule: "module-interface", what: "module information or a parameter" },
-  {
-    section: /^__tracepoints|^_ftrace_e|^__bpf_raw_tp_map|^__bpf_trace|^\.ref\.data$/,
-    rule: "tracepoint-changed",
-    what: "a trace event",
-  },
-  {
-    section: /^__syscalls_metadata|^\.init\.syscall/,
-    rule: "syscall-table-changed",
-    what: "a system call's description",
-  },
-  { section: /^\.static_call\.text$/, rule: "static-call", what: "a static call's trampoline" },
-  {
-    section: /^_kprobe_blacklist|^_error_injection_whitelist|^\.BTF_ids/,
-    rule: "unsupported-section",
-    what: "a list that the kernel read at boot",
-  },
-];
 
 /** Sections in which new variables can be carried by a module. */
 const CARRIES_NEW_DATA = /^\.(data|bss|rodata)($|\.(?!\.percpu))|^__dyndbg$|^__verbose$/;
 
 /**
  * Decides what changed and what stands in the way; all reasons, not the first.
- * @param same from `comparer`
  */
 export function judge(
   orig: AtomicObject,
   patched: AtomicObject,
   correlation: Correlation,
-  same: (orig: Atom, patched: Atom) => boolean,
+  { same }: Comparer,
 ): Judgement {
+  const { origOf } = correlation;
   const refusals: Observation[] = [...correlation.ambiguous];
-  const remarks: Observation[] = [];
   for (const section of patched.unreadable)
     refusals.push({
       rule: "unsupported-section",
@@ -69,19 +43,32 @@ export function judge(
 
   const parents = parentsOf(patched.atoms);
   const changed = new Set<Atom>();
-  const crowded = crowdedSections(patched.atoms);
+  const copied = new Set<Atom>();
+  const replaced = new Set<Atom>();
+  const dragged = new Map<Atom, string>();
+  const uses = { orig: usesOf(orig, parentsOf(orig.atoms)), patched: usesOf(patched, parents) };
+  const queue: Atom[] = [];
+  const change = (atom: Atom, why?: string) => {
+    if (changed.has(atom)) return;
+    changed.add(atom);
+    if (why !== undefined) dragged.set(atom, why);
+    queue.push(atom);
+  };
+
   for (const atom of patched.atoms) {
-    const other = correlation.origOf.get(atom);
-    const machinery = machineryOf(atom);
+    const other = origOf.get(atom);
+    if (other === undefined) continue;
     if (atom.kind === "function") {
-      if (other === undefined || same(other, atom)) continue;
+      if (isSanitizers(atom) || same(other, atom)) continue;
       const owner = parents.get(atom) ?? atom;
       // A cold part follows its function; a function that is new is carried anyway.
-      if (correlation.origOf.has(owner)) changed.add(owner);
-    } else if (atom.kind === "data") {
-      if (machinery) continue;
-      if (other !== undefined && !same(other, atom)) refusals.push(changedData(other, atom));
-      else if (other !== undefined && placement(other) !== placement(atom))
+      if (origOf.has(owner)) change(owner);
+    } else if (atom.kind === "data" && holdsVariables(atom)) {
+      if (!same(other, atom)) {
+        const stuck = whyNotReplaced(other, atom, uses);
+        if (stuck === undefined) replaced.add(atom);
+        else refusals.push(stuck);
+      } else if (placement(other) !== placement(atom))
         refusals.push({
           rule: "section-placement",
           symbol: atom.name,
@@ -90,23 +77,190 @@ export function judge(
         });
     }
   }
+  for (const constant of replaced)
+    for (const { user } of uses.patched.get(constant) ?? [])
+      if (user.kind === "function" && origOf.has(user))
+        change(user, `it uses the constant '${constant.name}', which changed`);
 
-  for (const atom of changed) {
-    const origAtom = correlation.origOf.get(atom);
-    const reason = origAtom && whyNotRedirected(origAtom, crowded.has(atom.section), orig.architecture);
-    if (reason) {
-      refusals.push(reason);
-      changed.delete(atom);
+  const stays: Observation[] = [];
+  const settled = new Set<Atom>();
+  for (let atom = queue.pop(); atom !== undefined; atom = queue.pop()) {
+    const origAtom = origOf.get(atom);
+    if (origAtom === undefined) continue;
+    const reason = whyNotRedirected(origAtom, orig.architecture) ?? otherType(origAtom, atom, uses.patched);
+    if (reason === undefined) continue;
+    changed.delete(atom);
+    if (settled.has(atom)) continue;
+    settled.add(atom);
+    if (reason.rule === "exit-code") {
+      stays.push(exitRemark(origAtom));
+      continue;
     }
+    const callers =
+      reason.rule === "not-traceable" ? callersOf(origAtom, atom, uses, correlation) : undefined;
+    if (callers === undefined) {
+      const why = dragged.get(atom);
+      refusals.push(why === undefined ? reason : { ...reason, message: `${reason.message}; ${why}` });
+      continue;
+    }
+    copied.add(atom);
+    for (const caller of callers)
+      if (!copied.has(caller)) change(caller, `it calls '${atom.name}', which cannot be redirected`);
   }
-  refusals.push(...machineryRefusals(orig, patched, correlation, same));
-  remarks.push(...removalRemarks(correlation));
-  return { changed: [...changed], refusals, remarks };
+
+  const remarks: Observation[] = [
+    ...stays,
+    ...[...replaced].map(replacementRemark),
+    ...[...copied].map((atom) => copyRemark(atom, uses.patched)),
+    ...[...changed].filter(isWeak).map(weakRemark),
+    ...removalRemarks(correlation),
+  ];
+  refusals.push(...tableRefusals(orig, patched, correlation, same));
+  return { changed: [...changed], copied, replaced, dragged, refusals, remarks };
 }
 
-/** What a section is to the running kernel, if it is more than code and variables. */
-export function machineryOf({ section }: Atom): { rule: string; what: string } | undefined {
-  return MACHINERY.find((entry) => entry.section.test(section.name));
+/** Who uses something, and whether it takes its address; constants in between are looked through. */
+type Uses = ReadonlyMap<Atom, readonly { readonly user: Atom; readonly address: boolean }[]>;
+
+function usesOf({ atoms }: AtomicObject, parents: ReadonlyMap<Atom, Atom>): Uses {
+  const direct = new Map<Atom, { user: Atom; address: boolean }[]>();
+  for (const atom of atoms.filter((other) => !isSanitizers(other)))
+    for (const part of [atom, ...atom.entries])
+      for (const { target, address } of part.references) {
+        // What describes the code in a table belongs to the code.
+        if (!isAtom(target) || (part.kind === "entry" && target.kind === "function")) continue;
+        const list = direct.get(target) ?? [];
+        direct.set(target, list);
+        list.push({ user: parents.get(atom) ?? atom, address });
+      }
+  const uses = new Map<Atom, { user: Atom; address: boolean }[]>();
+  for (const [target, list] of direct) {
+    if (target.kind === "constant") continue;
+    const found = new Map<Atom, boolean>();
+    const seen = new Set<Atom>();
+    const queue = [...list];
+    for (let use = queue.pop(); use !== undefined; use = queue.pop()) {
+      const { user, address } = use;
+      if (user === target || seen.has(user)) continue;
+      if (user.kind === "constant") {
+        seen.add(user);
+        queue.push(...(direct.get(user) ?? []).map((outer) => ({ ...outer, address: true })));
+      } else found.set(user, (found.get(user) ?? false) || address);
+    }
+    uses.set(
+      target,
+      [...found].map(([user, address]) => ({ user, address })),
+    );
+  }
+  return uses;
+}
+
+interface BothUses {
+  readonly orig: Uses;
+  readonly patched: Uses;
+}
+
+/**
+ * A constant of this file alone, in which there is no function, can change with the functions that use it: all are in
+ * this object. Objects made before the patch may still point to the old one, which stays as it was.
+ */
+function whyNotReplaced(orig: Atom, patched: Atom, uses: BothUses): Observation | undefined {
+  const refusal = changedData(orig, patched);
+  const isOwn = ({ section, symbols, references }: Atom) =>
+    isReadOnly(section) &&
+    symbols.every(({ binding }) => binding === SymbolBinding.LOCAL) &&
+    references.every(({ target }) => isAtom(target) && target.kind !== "function");
+  if (!isOwn(orig) || !isOwn(patched)) return refusal;
+  const users = [...(uses.orig.get(orig) ?? []), ...(uses.patched.get(patched) ?? [])].map(
+    ({ user }) => user,
+  );
+  const holder = users.find((user) => user.kind !== "function");
+  if (holder)
+    return {
+      ...refusal,
+      message: `${refusal.message}; '${holder.name || holder.section.name}' points to it`,
+    };
+  const once = users.find((user) => machineryOf(user) !== undefined);
+  if (once)
+    return { ...refusal, message: `${refusal.message}; '${once.name}' has run and may have passed it on` };
+  return undefined;
+}
+
+function replacementRemark({ name, section }: Atom): Observation {
+  return {
+    rule: "static-data-changed",
+    severity: "needs-review",
+    symbol: name,
+    section: section.name,
+    message: `the constant '${name}' changes; the functions that use it bring the new one along, and what points to the old one keeps it`,
+  };
+}
+
+/**
+ * The functions that must be redirected so that nobody calls the old function any more.
+ * @returns undefined when they cannot be known: other files may call it, or its address is kept somewhere
+ */
+function callersOf(
+  orig: Atom,
+  patched: Atom,
+  uses: BothUses,
+  { origOf }: Correlation,
+): readonly Atom[] | undefined {
+  const isOwn = ({ symbols }: Atom) => symbols.every(({ binding }) => binding === SymbolBinding.LOCAL);
+  if (!isOwn(orig) || !isOwn(patched)) return undefined;
+  const [before, after] = [uses.orig.get(orig) ?? [], uses.patched.get(patched) ?? []];
+  if ([...before, ...after].some(({ user, address }) => address || user.kind !== "function"))
+    return undefined;
+  const running = before.filter(({ user }) => machineryOf(user)?.rule !== "init-code");
+  const now = new Map([...origOf].map(([atom, origAtom]) => [origAtom, atom]));
+  const callers = new Set<Atom>();
+  for (const { user } of running) {
+    const caller = now.get(user);
+    // It is gone; whoever called it changed.
+    if (caller) callers.add(caller);
+  }
+  return callers.size === 0 ? undefined : [...callers];
+}
+
+/** What is built in has no exit code; that of a module runs once more, when it goes. */
+function exitRemark({ name, section }: Atom): Observation {
+  return {
+    rule: "exit-code",
+    severity: "needs-review",
+    symbol: name,
+    section: section.name,
+    message: `function '${name}' changed, but it only runs at exit: the old one stays, and runs when the module is removed`,
+  };
+}
+
+function copyRemark(atom: Atom, uses: Uses): Observation {
+  const callers = (uses.get(atom) ?? []).map(({ user }) => user.name).sort();
+  return {
+    rule: "not-traceable",
+    severity: "info",
+    symbol: atom.name,
+    section: atom.section.name,
+    message: `function '${atom.name}' has no ftrace entry; what calls it is redirected instead and brings it along: ${callers.join(", ")}`,
+  };
+}
+
+function isWeak({ symbols }: Atom): boolean {
+  return symbols[0]?.binding === SymbolBinding.WEAK;
+}
+
+function weakRemark({ name, section }: Atom): Observation {
+  return {
+    rule: "weak-function",
+    severity: "needs-review",
+    symbol: name,
+    section: section.name,
+    message: `function '${name}' is weak: if another file defines it too, the kernel runs that one`,
+  };
+}
+
+/** Constructors that tell KASAN of a file's variables; of what a patch adds it need not know. */
+function isSanitizers({ name }: Atom): boolean {
+  return /^(asan\.module_[cd]tor|_sub_[ID]_\d+_\d+)(\.|$)/.test(name);
 }
 
 /** Whether a new variable of PATCHED can live in a module. */
@@ -139,23 +293,15 @@ export function coldPartOf(name: string): string | undefined {
   return /^(.+)\.cold(\.\d+)?$/.exec(name)?.[1];
 }
 
-/** Code sections with more than one function: calls within them carry no relocations. */
-function crowdedSections(atoms: readonly Atom[]): Set<Atom["section"]> {
-  const seen = new Set<Atom["section"]>();
-  const crowded = new Set<Atom["section"]>();
-  for (const { kind, section, start, end } of atoms) {
-    if (kind !== "function" || start === end) continue;
-    if (seen.has(section)) crowded.add(section);
-    seen.add(section);
-  }
-  return crowded;
+/** Whether ftrace can hook a function: it is listed, or it calls the tracer. */
+function isTraced({ entries, references }: Atom, { special, tracer }: ObjectArchitecture): boolean {
+  return (
+    entries.some((entry) => special[entry.section.name]?.ftraceEntry) ||
+    references.some(({ target }) => !isAtom(target) && target.name === tracer)
+  );
 }
 
-function whyNotRedirected(
-  orig: Atom,
-  crowded: boolean,
-  { special }: ObjectArchitecture,
-): Observation | undefined {
+function whyNotRedirected(orig: Atom, architecture: ObjectArchitecture): Observation | undefined {
   const { name, section } = orig;
   const about = { symbol: name, section: section.name };
   const machinery = machineryOf(orig);
@@ -171,19 +317,29 @@ function whyNotRedirected(
       rule: machinery.rule,
       message: `function '${name}' changed, but it is in section ${section.name}: ${machinery.what}`,
     };
-  if (!orig.entries.some((entry) => special[entry.section.name]?.ftraceEntry))
+  if (!isTraced(orig, architecture))
     return {
       ...about,
       rule: "not-traceable",
       message: `function '${name}' changed, but it has no ftrace entry, so calls to it cannot be redirected`,
     };
-  if (crowded)
-    return {
-      ...about,
-      rule: "unsupported-section",
-      message: `function '${name}' changed, but it shares section ${section.name} with other functions`,
-    };
   return undefined;
+}
+
+/** What is in front of a function besides room is the hash of its type (clang -fsanitize=kcfi). */
+function otherType(orig: Atom, patched: Atom, uses: Uses): Observation | undefined {
+  const front = (atom: Atom) => usedBytesOf(atom).subarray(0, atom.entry);
+  if (Buffer.compare(front(orig), front(patched)) === 0) return undefined;
+  // A function that nobody could point to had no hash.
+  const isPointedTo = (uses.get(patched) ?? []).some(({ address }) => address);
+  if (orig.entry !== patched.entry && !isPointedTo) return undefined;
+  const { name, section } = orig;
+  return {
+    rule: "prototype-changed",
+    symbol: name,
+    section: section.name,
+    message: `function '${name}' changes its type: what calls it through a pointer compares the hash in front of the running one, which stays`,
+  };
 }
 
 function changedData(orig: Atom, patched: Atom): Observation {
@@ -212,68 +368,83 @@ function changedData(orig: Atom, patched: Atom): Observation {
   };
 }
 
-/** The part of a section's name that says what kind of memory it is, without the variable's own name. */
-function placement({ section, name }: Atom): string {
-  const own = section.name.endsWith(`.${name}`) ? section.name.slice(0, -name.length - 1) : section.name;
-  return own;
-}
-
-/** What changed, came or went in sections that the kernel does not read again: by content, their names are made up. */
-function machineryRefusals(
+/**
+ * What changed, came or went in tables: those that the kernel does not read again, and those that nobody here knows.
+ * By content, since the names of their entries are made up.
+ */
+function tableRefusals(
   orig: AtomicObject,
   patched: AtomicObject,
   { origOf }: Correlation,
   same: (orig: Atom, patched: Atom) => boolean,
 ): Observation[] {
   const refusals: Observation[] = [];
-  for (const { section, rule, what } of MACHINERY) {
-    const inside = (atom: Atom) =>
-      section.test(atom.section.name) && atom.kind !== "function" && atom.end > atom.start;
-    const left = new Set(orig.atoms.filter(inside));
+  const [before, after] = [tablesOf(orig), tablesOf(patched)];
+  for (const name of new Set([...before.keys(), ...after.keys()])) {
+    const left = new Set(before.get(name));
     const differing: Atom[] = [];
-    for (const atom of patched.atoms.filter(inside)) {
+    for (const atom of after.get(name) ?? []) {
       const counterpart = origOf.get(atom);
       const twin =
         counterpart && left.has(counterpart) && same(counterpart, atom)
           ? counterpart
-          : [...left].find((other) => sameFamily(other, atom) && same(other, atom));
+          : [...left].find((other) => other.kind === atom.kind && same(other, atom));
       if (twin) left.delete(twin);
       else differing.push(atom);
     }
-    const names = new Set([...differing, ...left].map((atom) => describe(atom)));
-    for (const name of names)
-      refusals.push({
-        rule,
-        section: [...differing, ...left][0]?.section.name ?? "",
-        symbol: name,
-        message: `${name} changed: ${what}`,
-      });
+    for (const atom of [...differing, ...left]) {
+      if (isHarmless(atom)) continue;
+      const entry = describeEntry(atom);
+      const { rule, what } = machineryOf(atom) ?? UNKNOWN_TABLE;
+      if (refusals.some(({ symbol, section }) => symbol === entry && section === name)) continue;
+      refusals.push({ rule, section: name, symbol: entry, message: `${entry} changed: ${what}` });
+    }
   }
   return refusals;
 }
 
-function sameFamily(a: Atom, b: Atom): boolean {
-  return a.section.name === b.section.name && withoutNumbers(a.name) === withoutNumbers(b.name);
+const UNKNOWN_TABLE = {
+  rule: "unsupported-section",
+  what: "it is in a section that something reads by its place, and that a hot patch cannot add to",
+} as const;
+
+function tablesOf({ atoms }: AtomicObject): Map<string, Atom[]> {
+  const tables = new Map<string, Atom[]>();
+  for (const atom of atoms) {
+    const { name, flags } = atom.section;
+    if (atom.kind === "function" || atom.end === atom.start || holdsVariables(atom)) continue;
+    if (flags & SectionFlag.EXECINSTR || isSanitizersTable(atom)) continue;
+    if (flags & SectionFlag.MERGE && !MACHINERY.some(({ section }) => section.test(name))) continue;
+    const list = tables.get(name);
+    if (list === undefined) tables.set(name, [atom]);
+    else list.push(atom);
+  }
+  return tables;
 }
 
-/** Module information has made-up names; its text says more. */
-function describe(atom: Atom): string {
-  if (atom.section.name === ".modinfo") return new TextDecoder().decode(bytesOf(atom)).replaceAll("\0", "");
-  return atom.name || atom.section.name;
+/** Pointers to what {@link isSanitizers} knows. */
+function isSanitizersTable({ section, references }: Atom): boolean {
+  if (!/^\.(init|fini)_array/.test(section.name)) return false;
+  return references.every(({ target }) => isAtom(target) && isSanitizers(target));
+}
+
+/** gcc appends a number to the names of static locals, clang puts the function's name before them. */
+function isStaticLocal({ name }: Atom): boolean {
+  return /\.\d+$|^[\w$]+\.[\w$]+$/.test(name);
 }
 
 function removalRemarks({ removed }: Correlation): Observation[] {
   const remarks: Observation[] = [];
   for (const atom of removed) {
     if (machineryOf(atom)) continue;
-    if (coldPartOf(atom.name) !== undefined) continue;
+    if (coldPartOf(atom.name) !== undefined || isSanitizers(atom)) continue;
     if (atom.kind === "function")
       remarks.push({
         rule: /\.(isra|constprop|part)\b/.test(atom.name) ? "compiler-clone" : "function-removed",
         symbol: atom.name,
         message: `function '${atom.name}' is gone from the patched object; its old code stays in the running kernel`,
       });
-    else if (/\.\d+$/.test(atom.name))
+    else if (isStaticLocal(atom) && holdsVariables(atom))
       remarks.push({
         rule: "static-local-removed",
         severity: "needs-review",

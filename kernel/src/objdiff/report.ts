@@ -1,12 +1,12 @@
 import type { Observation } from "../observation.js";
-import type { Arch } from "../profile/profile.js";
+import type { ObjectArch } from "./architecture.js";
 
 /** What the comparison of two objects says; the public part, as `--json` prints it. */
 export interface ObjectDiff {
   /** Path of the translation unit's object in the build tree, or of the file given. */
   readonly orig: string;
   readonly patched: string;
-  readonly arch: Arch;
+  readonly arch: ObjectArch;
   readonly outcome: "carried" | "refused" | "unchanged";
   /** Functions whose code differs: these are redirected. */
   readonly changed: readonly string[];

@@ -1,9 +1,10 @@
 import { SymbolBinding } from "../elf/format.js";
 import type { ElfSymbol } from "../elf/object.js";
 import type { Observation } from "../observation.js";
-import { type Atom, type AtomicObject, isAtom, type Reference } from "./atoms.js";
+import { type Atom, type AtomicObject, isAtom, isToEntry, type Reference } from "./atoms.js";
 import type { Correlation } from "./correlate.js";
-import { coldPartOf, machineryOf, newDataRefusal } from "./judge.js";
+import { coldPartOf, type Judgement, newDataRefusal } from "./judge.js";
+import { holdsVariables, machineryOf } from "./machinery.js";
 
 /** What the hot patch takes along, and how what it refers to is found in the running kernel. */
 export interface Selection {
@@ -22,38 +23,49 @@ export interface Selection {
 export function leadsToOriginal(
   from: Atom,
   reference: Reference,
-  changed: ReadonlySet<Atom>,
-  { architecture }: AtomicObject,
+  { changed, copied, replaced }: Carried,
   { origOf }: Correlation,
 ): boolean {
-  const { target, type, at } = reference;
-  if (!isAtom(target) || !origOf.has(target)) return false;
+  const { target, address } = reference;
+  if (!isAtom(target) || !origOf.has(target) || copied.has(target) || replaced.has(target)) return false;
   // A stored address of a redirected function must outlive the patch; ftrace leads calls through it to the new code.
   // Addresses within it belong to its own jump tables, and entries describe the code they came with.
-  if (changed.has(target)) return from.kind !== "entry" && at === 0 && architecture.pointers.has(type);
+  if (changed.has(target)) return from.kind !== "entry" && isToEntry(reference) && address;
   return target.kind === "data" || coldPartOf(target.name) === undefined;
+}
+
+/** What changed and therefore is carried. */
+export interface Carried extends Pick<Judgement, "copied" | "replaced"> {
+  readonly changed: ReadonlySet<Atom>;
 }
 
 /**
  * Follows everything that the changed functions refer to, and the functions and variables that are new to the whole
  * kernel: other files of the patch may use them.
+ * @param called functions that the livepatch core calls
  */
 export function select(
   patched: AtomicObject,
   correlation: Correlation,
-  changedFunctions: readonly Atom[],
+  carriedAlong: Carried,
+  called: readonly Atom[] = [],
 ): Selection {
-  const changed = new Set(changedFunctions);
+  const { changed } = carriedAlong;
   const reached = new Set<Atom>();
   const refusals: Observation[] = [];
   const newFunctions: Atom[] = [];
   const newData: Atom[] = [];
   const externals = new Set<string>();
 
-  const queue: Atom[] = [...changed, ...patched.atoms.filter((atom) => isNewGlobal(atom, correlation))];
+  const queue: Atom[] = [
+    ...changed,
+    ...called,
+    ...patched.atoms.filter((atom) => isNewGlobal(atom, correlation)),
+  ];
   for (let atom = queue.pop(); atom !== undefined; atom = queue.pop()) {
     if (reached.has(atom)) continue;
     reached.add(atom);
+    refusals.push(...notMovable(atom, patched));
     if (!correlation.origOf.has(atom)) {
       if (atom.kind === "function" && coldPartOf(atom.name) === undefined) newFunctions.push(atom);
       if (atom.kind === "data") {
@@ -65,19 +77,50 @@ export function select(
     for (const part of [atom, ...atom.entries])
       for (const reference of part.references) {
         if (!isAtom(reference.target)) externals.add(reference.target.name);
-        else if (!leadsToOriginal(part, reference, changed, patched, correlation))
-          queue.push(reference.target);
-        else refusals.push(...unreachable(reference.target, correlation));
+        else if (!leadsToOriginal(part, reference, carriedAlong, correlation)) queue.push(reference.target);
+        else {
+          // A trampoline that this very unit defines, as those of its trace points, is called like any other.
+          externals.add(reference.target.name);
+          refusals.push(...unreachable(reference.target, correlation));
+        }
       }
   }
   const carried = new Set(patched.atoms.filter((atom) => reached.has(atom)));
-  return { carried, newFunctions, newData, keptSymbols: staticCallKeys(patched, externals), refusals };
+  const own = new Set([...carried].flatMap(({ symbols }) => symbols));
+  const keptSymbols = staticCallKeys(patched, externals).filter((symbol) => !own.has(symbol));
+  return { carried, newFunctions, newData, keptSymbols, refusals };
 }
 
 function isNewGlobal(atom: Atom, { origOf }: Correlation): boolean {
   if (atom.kind !== "function" && atom.kind !== "data") return false;
-  if (origOf.has(atom) || machineryOf(atom) !== undefined) return false;
+  if (origOf.has(atom)) return false;
+  if (atom.kind === "data" ? !holdsVariables(atom) : machineryOf(atom) !== undefined) return false;
   return atom.symbols.some(({ binding }) => binding !== SymbolBinding.LOCAL);
+}
+
+/** Code that cannot be taken out of its section, or that would be freed once the module is loaded. */
+function notMovable(atom: Atom, { bound }: AtomicObject): Observation[] {
+  if (atom.kind !== "function") return [];
+  const { name, section } = atom;
+  const about = { symbol: name, section: section.name };
+  const reason = bound.get(atom);
+  if (reason !== undefined)
+    return [
+      {
+        ...about,
+        rule: "unsupported-section",
+        message: `function '${name}' is to be carried, but it ${reason}`,
+      },
+    ];
+  const machinery = machineryOf(atom);
+  if (machinery === undefined) return [];
+  return [
+    {
+      ...about,
+      rule: machinery.rule,
+      message: `the patched code needs '${name}', which is in section ${section.name}: ${machinery.what}`,
+    },
+  ];
 }
 
 /** Original code and data must have a name to be found by. */
@@ -96,8 +139,7 @@ function unreachable(target: Atom, { origOf }: Correlation): Observation[] {
 /** `__SCK__name` for each `__SCT__name` called (tools/objtool/check.c, create_static_call_sections). */
 function staticCallKeys({ object }: AtomicObject, externals: ReadonlySet<string>): ElfSymbol[] {
   return object.symbols.filter(
-    ({ name, section, binding }) =>
-      section === "undefined" &&
+    ({ name, binding }) =>
       binding !== SymbolBinding.LOCAL &&
       name.startsWith("__SCK__") &&
       externals.has(name.replace("__SCK__", "__SCT__")),

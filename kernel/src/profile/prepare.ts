@@ -5,7 +5,8 @@ import { Fault } from "../host/fault.js";
 import { run } from "../host/run.js";
 import type { Work } from "../host/work.js";
 import { chooseCompiler } from "./compiler.js";
-import { configDrift, parseConfig, withoutSigning } from "./config.js";
+import { configDrift, type KernelConfig, parseConfig, withoutSigning } from "./config.js";
+import { refuseLimits } from "./config-limits.js";
 import type { KernelParts } from "./parts.js";
 import type { KernelProfile } from "./profile.js";
 
@@ -15,7 +16,8 @@ export type PreparedBuild = Pick<KernelProfile, "build" | "compiler" | "makeVari
 /**
  * Makes a Kbuild output folder in which objects compile as they did for the image.
  * @param folder the profile's own; `build` and a stand-in for `pahole` are made in it
- * @throws Fault `lacking` without a compiler or the kernel's build tools, `bad-input` when the tree does not build
+ * @throws Fault `lacking` without a compiler or the kernel's build tools, `bad-input` when the tree does not build or is
+ *   configured for what we cannot patch
  */
 export async function prepareBuild(
   work: Work,
@@ -37,12 +39,14 @@ export async function prepareBuild(
   }
   const config = await readFile(parts.config, "utf8");
   const options = parseConfig(config);
+  refuseLimits(options, parts.release);
   const compiler = await chooseCompiler(work, parts.arch, options);
   const makeVariables = {
     ARCH: parts.arch,
     CROSS_COMPILE: compiler.crossCompile,
     ...(compiler.crossCompileCompat === "" ? {} : { CROSS_COMPILE_COMPAT: compiler.crossCompileCompat }),
     CC: compiler.command,
+    ...llvmTools(options),
     HOSTCC: compiler.hostCommand,
     // Given each time, or else utsrelease.h falls back to the source's own version.
     KERNELRELEASE: parts.release,
@@ -80,6 +84,15 @@ export async function prepareBuild(
     compiler: { command: compiler.command, version: compiler.version, builtWith: compiler.builtWith },
     makeVariables,
     configDrift: configDrift(options, prepared),
+  };
+}
+
+/** The assembler and linker of a kernel that Clang built (Documentation/kbuild/llvm.rst). */
+function llvmTools(options: KernelConfig): Record<string, string> {
+  if (options.get("CONFIG_CC_IS_CLANG") !== "y") return {};
+  return {
+    LLVM_IAS: options.get("CONFIG_AS_IS_LLVM") === "y" ? "1" : "0",
+    ...(options.get("CONFIG_LD_IS_LLD") === "y" && { LD: "ld.lld" }),
   };
 }
 

@@ -138,7 +138,10 @@ class Reader {
     const [first, ...rest] = (list?.namedChildren ?? []).filter((child) => child.type !== "comment");
     const body = node.childForFieldName("body");
     const annotations = this.#annotations(node, undefined);
-    const macroName = macro ? this.#raw(macro) : "";
+    // The same system call, by the macros for patches (kernel/runtime/include/hotpatch.h, kpatch, klp-build).
+    const macroName = macro
+      ? this.#raw(macro).replace(/^(?:HOTPATCH|KPATCH|KLP)_(?=SYSCALL_DEFINE)/, "")
+      : "";
     const isCall = /DEFINE\d?x?$|^(?:BPF_CALL|SYSCALL)/.test(macroName);
     const bare = first ? this.normal(first) : "";
     return {

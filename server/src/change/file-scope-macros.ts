@@ -1,5 +1,12 @@
 /** What a macro used at file scope is for, where the source witness knows. */
-export type MacroPurpose = "export" | "trace-event" | "module" | "module-text" | "declares" | "checks";
+export type MacroPurpose =
+  | "export"
+  | "trace-event"
+  | "module"
+  | "module-text"
+  | "declares"
+  | "checks"
+  | "hot-patch";
 
 /** First match wins. */
 const PURPOSES: readonly (readonly [RegExp, MacroPurpose])[] = [
@@ -19,6 +26,12 @@ const PURPOSES: readonly (readonly [RegExp, MacroPurpose])[] = [
   [/^DECLARE_(?:STATIC_KEY_\w+|STATIC_CALL|PER_CPU\w*)$|^INDIRECT_CALLABLE_DECLARE\w*$/, "declares"],
   // include/linux/cleanup.h: inline functions.
   [/^DEFINE_(?:FREE|CLASS|GUARD|GUARD_COND|LOCK_GUARD_[01](?:_COND)?)$|^EXTEND_CLASS$/, "declares"],
+  // kernel/runtime/include/hotpatch.h, and the same of kpatch and klp-build.
+  [/^(?:HOTPATCH|KPATCH|KLP)_(?:PRE|POST)_(?:PATCH|UNPATCH)_CALLBACK$/, "hot-patch"],
+  [
+    /^(?:HOTPATCH_(?:IGNORE_FUNCTION|IGNORE_SECTION|FORCE|STATE)|KPATCH_(?:IGNORE_\w+|FORCE_UNSAFE))$/,
+    "hot-patch",
+  ],
   [/^_?[Ss]tatic_assert$|^BUILD_BUG/, "checks"],
 ];
 

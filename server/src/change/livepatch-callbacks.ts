@@ -19,8 +19,8 @@ export interface LivepatchCallback {
 /** Callbacks that run when the patch goes. */
 export const UNPATCH: ReadonlySet<CallbackKind> = new Set(["pre_unpatch", "post_unpatch"]);
 
-/** As the users of kpatch and of the kernel's klp-build write them (include/linux/livepatch_helpers.h). */
-const MACRO = /^(?:KPATCH|KLP)_(PRE|POST)_(PATCH|UNPATCH)_CALLBACK$/;
+/** As in kernel/runtime/include/hotpatch.h, and as the users of kpatch and of the kernel's klp-build write them. */
+const MACRO = /^(?:HOTPATCH|KPATCH|KLP)_(PRE|POST)_(PATCH|UNPATCH)_CALLBACK$/;
 const MEMBER = /\. (pre_patch|post_patch|pre_unpatch|post_unpatch) = (?:& )?([A-Za-z_]\w*)/g;
 
 /** Every callback in the patch: those given to macros, and those in a `struct klp_callbacks` written out. */

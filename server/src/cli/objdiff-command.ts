@@ -1,4 +1,5 @@
-import { readFile } from "node:fs/promises";
+import { createReadStream } from "node:fs";
+import { Fault } from "@kernel-hotpatch/kernel/host/fault";
 import type { Command } from "commander";
 import type { Severity } from "../rules/rule.js";
 import { cannotRead } from "./cannot-read.js";
@@ -45,8 +46,20 @@ async function objdiff(session: Session, orig: string, patched: string, options:
   return reaches(findings, options.failOn) ? 1 : 0;
 }
 
+/** Objects of the kernel have some megabytes; of a device there is no end. */
+const LARGEST = 256 * 1024 * 1024;
+
 async function readObject(path: string): Promise<Uint8Array> {
-  return readFile(path).catch((cause: NodeJS.ErrnoException) => {
-    throw cannotRead(path, cause);
-  });
+  const pieces: Buffer[] = [];
+  let size = 0;
+  try {
+    for await (const piece of createReadStream(path) as AsyncIterable<Buffer>) {
+      size += piece.length;
+      if (size > LARGEST) throw new Fault("bad-input", `${path}: larger than 256 MiB, which no object is`);
+      pieces.push(piece);
+    }
+  } catch (error) {
+    throw error instanceof Fault ? error : cannotRead(path, error as NodeJS.ErrnoException);
+  }
+  return Buffer.concat(pieces, size);
 }

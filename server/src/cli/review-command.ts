@@ -7,13 +7,14 @@ import type { Severity } from "../rules/rule.js";
 import type { Act } from "./command.js";
 import { failOnOption } from "./fail-on.js";
 import { type Format, formatOption, rendered } from "./format.js";
+import { addModuleOptions, type ModuleOptions, moduleRequest } from "./module-options.js";
 import type { NamedPatch } from "./patch-argument.js";
 import { PATCH_HELP } from "./patch-help.js";
 import type { Session } from "./session.js";
 import { testOption } from "./test-option.js";
 import { writeWhole } from "./write-whole.js";
 
-interface Options {
+interface Options extends ModuleOptions {
   readonly test?: readonly string[];
   readonly output?: string;
   readonly format: Format;
@@ -21,8 +22,7 @@ interface Options {
 }
 
 export function addReviewCommand(program: Command, act: Act): void {
-  program
-    .command("review")
+  addModuleOptions(program.command("review"))
     .description("build a hot patch, prove it in a sandbox, and judge it")
     .argument("[patch...]", PATCH_HELP)
     .addOption(testOption())
@@ -62,17 +62,24 @@ async function review(session: Session, named: readonly string[], options: Optio
   const files = patches.flatMap(({ file }) => (file === undefined ? [] : [file]));
   const tests = await testsFor(session, options.test ?? [], files);
   const profile = await targetKernel(work, session.kernel);
-  const outputDir = options.output ?? defaultOutput(work.cache, profile, patches);
+  const wanted = moduleRequest(options);
+  const outputDir = options.output ?? defaultOutput(work.cache, profile, patches, wanted);
   const accelerator = await bestAccelerator(work, profile);
-  const judged = await runReview(work, profile, { patches, outputDir }, { tests, accelerator });
+  const request = { patches, outputDir, ...wanted };
+  const judged = await runReview(work, profile, request, { tests, accelerator });
   await writeWhole(join(outputDir, "report.json"), renderJson(judged));
   session.print(await rendered(judged, options.format, session));
   return reaches(judged.findings, options.failOn) ? 1 : 0;
 }
 
-/** The same patches on the same kernel give the same files, so that runs at once do not disturb each other. */
-function defaultOutput(cache: string, kernel: KernelProfile, patches: readonly NamedPatch[]): string {
-  const hash = createHash("sha256").update(kernel.id);
+/** The same module of the same patches gives the same files, so that runs at once do not disturb each other. */
+function defaultOutput(
+  cache: string,
+  kernel: KernelProfile,
+  patches: readonly NamedPatch[],
+  wanted: ReturnType<typeof moduleRequest>,
+): string {
+  const hash = createHash("sha256").update(kernel.id).update(JSON.stringify(wanted));
   for (const { text } of patches) hash.update(`\n${text.length}\n`).update(text);
   return join(cache, "reviews", hash.digest("hex").slice(0, 16));
 }

@@ -6,21 +6,30 @@ import { fixDiff } from "./fix-diff.js";
 import { placeOf } from "./place.js";
 import { printable, printableLine } from "./printable.js";
 import { readingOrder } from "./reading-order.js";
+import { runPreStatement } from "./run-pre-statement.js";
 
 /** A review as Markdown, for a pull request or a mail archive; nothing in it can leave its place as text. */
 export function renderReviewMarkdown(review: Review): string {
-  const { kernel, patch, module, sandbox, findings } = review;
+  const { kernel, patch, module, runPre, sandbox, findings } = review;
   const parts = [
     `## Hot patch review: ${review.verdict}`,
     `Kernel ${code(kernel.id)} (${code(kernel.release)}, ${kernel.arch}); patched: ${patch.files.map(code).join(", ")}.`,
   ];
   if (findings.length > 0) parts.push("### Findings", readingOrder(findings).map(findingItem).join("\n\n"));
+  if (runPre) parts.push(`${runPreStatement(runPre)}.`);
   if (module) {
-    const rows = module.functions.map(
-      ({ object, name, sympos }) => `| ${cell(object)} | ${cell(name)} | ${sympos} |`,
-    );
+    const rows = [
+      ...module.functions.map(
+        ({ object, name, sympos }) => `| ${cell(object)} | ${cell(name)} | ${sympos} |`,
+      ),
+      ...module.callbacks.map(
+        ({ object, name, kind }) =>
+          `| ${cell(object)} | ${cell(name)} | ${kind.replace("_", "-")} callback |`,
+      ),
+    ];
+    const way = module.replace ? "replaces earlier patches" : "added to earlier patches";
     parts.push(
-      `### Carried by ${code(module.path)} (${module.backend})`,
+      `### Carried by ${code(module.path)} (${module.backend}, ${way})`,
       ["| object | function | sympos |", "| --- | --- | --- |", ...rows].join("\n"),
     );
   }

@@ -43,6 +43,16 @@ const review: Review = {
       remarks: [],
     },
   ],
+  runPre: [
+    { unit: "fs/proc/meminfo.c", object: "vmlinux", name: "meminfo_proc_show", outcome: "matched" },
+    {
+      unit: "fs/proc/meminfo.c",
+      object: "vmlinux",
+      name: "show_val_kb",
+      outcome: "unknown",
+      reason: "the image does not hold the 40 bytes at its address",
+    },
+  ],
   module: {
     path: "out/patch.ko",
     sha256: "1".repeat(64),
@@ -50,6 +60,9 @@ const review: Review = {
     backend: "livepatch",
     objects: ["vmlinux"],
     functions: [{ object: "vmlinux", name: "meminfo_proc_show", sympos: 2 }],
+    callbacks: [{ object: "vmlinux", kind: "pre_patch", name: "begin" }],
+    states: [],
+    replace: false,
   },
   sandbox: {
     accelerator: "emulation",
@@ -84,8 +97,11 @@ test("a review reads like a compiler's output and ends in the verdict", () => {
         new: show_extra
         data: extra (new variable)
 
-    out/patch.ko (livepatch) redirects
+    run-pre: 1 of 2 functions match the image (1 could not be compared)
+
+    out/patch.ko (livepatch, added to earlier patches) redirects
         vmlinux: meminfo_proc_show, 2
+        vmlinux: pre-patch callback begin
 
     sandbox: finished, emulation, 9.3 s
         passed  test before: meminfo (0.3 s)
@@ -128,11 +144,14 @@ test("a review as Markdown", () => {
        Call Trace:
       \`\`\`
 
-    ### Carried by \`out/patch.ko\` (livepatch)
+    run-pre: 1 of 2 functions match the image (1 could not be compared).
+
+    ### Carried by \`out/patch.ko\` (livepatch, added to earlier patches)
 
     | object | function | sympos |
     | --- | --- | --- |
     | \`vmlinux\` | \`meminfo_proc_show\` | 2 |
+    | \`vmlinux\` | \`begin\` | pre-patch callback |
 
     ### Sandbox: finished, emulation, 9.3 s
 

@@ -21,7 +21,7 @@ import { renderJson } from "./json.js";
  * the root of the kernel tree, `%SRCROOT%`.
  */
 export function renderReviewSarif(review: Review): string {
-  const { kernel, patch, tool, verdict } = review;
+  const { kernel, patch, runPre, tool, verdict } = review;
   const rules = [...new Set(review.findings.map(({ rule }) => rule))].sort();
   const indexes = new Map(rules.map((rule, index) => [rule, index]));
   const prints = fingerprints(review.findings);
@@ -37,7 +37,7 @@ export function renderReviewSarif(review: Review): string {
           ...resultOf(finding, indexes.get(finding.rule)),
           partialFingerprints: { [FINGERPRINT]: prints[at] ?? "" },
         })),
-        properties: { verdict, kernel, patch },
+        properties: { verdict, kernel, patch, ...(runPre && { runPre }) },
       },
     ],
   };

@@ -9,6 +9,7 @@ import { fixDiff } from "./fix-diff.js";
 import { placeOf } from "./place.js";
 import { printableLine } from "./printable.js";
 import { readingOrder } from "./reading-order.js";
+import { runPreStatement } from "./run-pre-statement.js";
 import { wrapped } from "./wrapped.js";
 
 const LINES_OF_DETAIL = 20;
@@ -22,6 +23,7 @@ export function renderReviewText(review: Review, colors: Colors): string {
     [...wrapped(`patch: ${patch.files.map(printableLine).join(", ")}`, ""), kernelText(kernel)].join("\n"),
     ...readingOrder(review.findings).map((finding) => findingText(finding, colors)),
     (review.objects ?? []).map((object) => objectText(object)).join("\n"),
+    review.runPre ? runPreStatement(review.runPre) : "",
     review.module ? moduleText(review.module) : "",
     review.sandbox ? sandboxText(review.sandbox, colors) : "",
     verdictText(review, colors),
@@ -96,7 +98,17 @@ function moduleText(module: NonNullable<Review["module"]>): string {
     const position = sympos > 0 ? `, ${sympos}` : "";
     return `    ${printableLine(`${object}: ${name}${position}`)}`;
   });
-  return [`${printableLine(module.path)} (${module.backend}) redirects`, ...functions].join("\n");
+  const callbacks = module.callbacks.map(
+    ({ object, kind, name }) =>
+      `    ${printableLine(`${object}: ${kind.replace("_", "-")} callback ${name}`)}`,
+  );
+  const way = module.replace ? "replaces earlier patches" : "added to earlier patches";
+  const does = functions.length > 0 ? "redirects" : "redirects nothing";
+  return [
+    `${printableLine(module.path)} (${module.backend}, ${way}) ${does}`,
+    ...functions,
+    ...callbacks,
+  ].join("\n");
 }
 
 function sandboxText(run: NonNullable<Review["sandbox"]>, colors: Colors): string {

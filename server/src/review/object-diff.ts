@@ -20,7 +20,7 @@ export const ObjectDiff = Type.Object(
   {
     orig: Type.String(),
     patched: Type.String(),
-    arch: Type.Enum(["x86_64", "arm64"]),
+    arch: Type.Enum(["x86_64", "arm64", "ppc64le", "s390x"]),
     outcome: Type.Enum(["carried", "refused", "unchanged"]),
     changed: Type.Array(Type.String(), { description: "functions whose code differs" }),
     new: Type.Array(Type.String(), { description: "functions that only PATCHED.o has" }),

@@ -63,6 +63,21 @@ export const Review = Type.Object(
     }),
     findings: Type.Array(Finding),
     objects: Type.Optional(Type.Array(ObjectDiff)),
+    runPre: Type.Optional(
+      Type.Array(
+        Type.Object(
+          {
+            unit: Type.String({ description: "source file, relative to the root of the kernel tree" }),
+            object: Type.String({ description: "'vmlinux' or the module's name" }),
+            name: Type.String(),
+            outcome: Type.Enum(["matched", "mismatch", "unknown"]),
+            reason: Type.Optional(Type.String({ description: "absent when it matched" })),
+          },
+          closed,
+        ),
+        { description: "functions to be replaced, held against the code in the kernel's image or module" },
+      ),
+    ),
     module: Type.Optional(
       Type.Object(
         {
@@ -84,6 +99,22 @@ export const Review = Type.Object(
               closed,
             ),
           ),
+          callbacks: Type.Array(
+            Type.Object(
+              {
+                object: Type.String(),
+                kind: Type.Enum(["pre_patch", "post_patch", "pre_unpatch", "post_unpatch"]),
+                name: Type.String(),
+              },
+              closed,
+            ),
+            { description: "functions of the patch that the livepatch core calls" },
+          ),
+          states: Type.Array(
+            Type.Object({ id: Type.Integer({ minimum: 1 }), version: Type.Integer({ minimum: 0 }) }, closed),
+            { description: "system states that the patch declares to change" },
+          ),
+          replace: Type.Boolean({ description: "whether it takes the place of all patches before it" }),
         },
         closed,
       ),

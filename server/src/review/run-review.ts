@@ -97,6 +97,7 @@ function reviewOf(
     witnesses,
     findings: heaviestFirst(findings),
     objects: built.objects,
+    ...(built.runPre === undefined ? {} : { runPre: built.runPre }),
     ...(built.module === undefined ? {} : { module: built.module }),
   };
 }

@@ -12,7 +12,7 @@ import type { SourceFinding, SourceRule } from "../inspection.js";
 export const callbackPairing: SourceRule = {
   id: "callback-pairing",
   severity: "needs-review",
-  witnesses: ["source"],
+  witnesses: ["source", "object"],
   summary: "a livepatch callback lacks its counterpart, or does what it must not",
   why: "The kernel runs a post-unpatch callback for each pre-patch callback, and a pre-unpatch for each post-patch callback. What one of a pair sets up stays behind when the other is missing: beyond unload, and when the patch is enabled again.",
   remedy: "Add the counterpart, and let it undo what the callback did.",

@@ -53,19 +53,21 @@ const shadowUses = oncePer((changes: ChangeSet): readonly ShadowUse[] => {
     const source = body.file.after;
     if (!after || !source) return [];
     return bodyOf(source, after).calls.flatMap((call): ShadowUse[] => {
-      const all = call.name === "klp_shadow_free_all";
+      const all = /^(?:klp|hotpatch)_shadow_free_all$/.test(call.name);
       const does = all
         ? "free all"
-        : call.name === "klp_shadow_free"
+        : /^(?:klp|hotpatch)_shadow_free$/.test(call.name)
           ? "free"
-          : /^klp_shadow_(?:get_or_)?alloc$/.test(call.name)
+          : /^(?:klp_shadow_(?:get_or_)?alloc|hotpatch_shadow_or_new)$/.test(call.name)
             ? "alloc"
             : undefined;
       const written = call.arguments[all ? 0 : 1];
       if (!does || written === undefined) return [];
       const size =
         does === "alloc"
-          ? sizeOf(call.arguments[2] ?? "", source.text.slice(after.start, after.end))
+          ? call.name.startsWith("klp")
+            ? sizeOf(call.arguments[2] ?? "", source.text.slice(after.start, after.end))
+            : call.arguments[2]
           : undefined;
       const id = values.get(written) ?? written;
       const object = all ? "" : (call.arguments[0] ?? "");

@@ -8,10 +8,10 @@ export function behindIncludes({ path, items }: SourceFile, text: string): Edit 
   return { file: path, line, column: 1, endLine: line, endColumn: 1, text };
 }
 
-/** Includes what declares shadow variables and callbacks, unless the file does. */
-export function livepatchInclude(file: SourceFile): Edit[] {
+/** Includes what declares callbacks and shadow variables (kernel/runtime/include/hotpatch.h), unless the file does. */
+export function hotpatchInclude(file: SourceFile): Edit[] {
   const isThere = file.items.some(
-    ({ kind, name }) => kind === "include" && name.replaceAll(" ", "") === "<linux/livepatch.h>",
+    ({ kind, name }) => kind === "include" && name.replaceAll(" ", "") === "<hotpatch.h>",
   );
-  return isThere ? [] : [behindIncludes(file, "#include <linux/livepatch.h>\n")];
+  return isThere ? [] : [behindIncludes(file, "#include <hotpatch.h>\n")];
 }

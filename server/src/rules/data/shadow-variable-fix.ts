@@ -5,7 +5,7 @@ import { changesOf, placeOfNode } from "../../change/sides.js";
 import { mentions } from "../../change/tokens.js";
 import type { SyntaxNode } from "../../syntax/tree.js";
 import type { Edit, Fix, Inspection } from "../inspection.js";
-import { livepatchInclude } from "./include-edit.js";
+import { hotpatchInclude } from "./include-edit.js";
 import type { LayoutChange } from "./layout-change.js";
 
 /**
@@ -55,7 +55,7 @@ export function shadowVariableFix(change: LayoutChange, { file, changes }: Inspe
   };
   return {
     title: `Keep '${member}' in a shadow variable`,
-    edits: [gone, ...livepatchInclude(user.after), accessors, ...uses],
+    edits: [gone, ...hotpatchInclude(user.after), accessors, ...uses],
   };
 }
 
@@ -158,6 +158,13 @@ static void ${functions}_set(struct ${tag} *object, ${pointer}value)
 	if (shadow)
 		*shadow = value;
 }
+
+/* What is left when the patch goes. */
+static void ${functions}_post_unpatch(struct klp_object *obj)
+{
+	klp_shadow_free_all(${id}, NULL);
+}
+HOTPATCH_POST_UNPATCH_CALLBACK(${functions}_post_unpatch);
 
 `;
 }

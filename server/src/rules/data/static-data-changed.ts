@@ -7,7 +7,7 @@ import { STATIC, staticLocals } from "../../change/static-locals.js";
 import { mentions } from "../../change/tokens.js";
 import type { Fix, Inspection, SourceFinding, SourceRule } from "../inspection.js";
 import { codeText } from "./code-text.js";
-import { livepatchInclude } from "./include-edit.js";
+import { hotpatchInclude } from "./include-edit.js";
 import { dataChanges, isLive, sameInitial, sameValue } from "./live-data.js";
 import { isTableChange } from "./ops-table-changed.js";
 
@@ -241,14 +241,14 @@ function callbackFix(before: DataItem, after: DataItem, changed: Inspection["fil
   return {
     title: `Set '${name}' in a callback and restore it in another one`,
     edits: [
-      ...livepatchInclude(file),
+      ...hotpatchInclude(file),
       { ...file.lines.place(file.path, from, to), text: old },
       { ...end, text: callbackText(name, type, text) },
     ],
   };
 }
 
-/** @see Documentation/livepatch/callbacks.rst */
+/** @see Documentation/livepatch/callbacks.rst and kernel/runtime/include/hotpatch.h */
 function callbackText(name: string, type: string, value: string): string {
   const spaced = type.replace(/( \*)+$/, (stars) => ` ${stars.replaceAll(" ", "")}`);
   const declared = spaced.endsWith("*") ? `${spaced}${name}_before` : `${spaced} ${name}_before`;
@@ -256,17 +256,17 @@ function callbackText(name: string, type: string, value: string): string {
 
 static ${declared};
 
-/* The pre_patch callback of this object (struct klp_object). */
-static int __used ${name}_pre_patch(struct klp_object *obj)
+static int ${name}_pre_patch(struct klp_object *obj)
 {
 	${name}_before = ${name};
 	${name} = ${value};
 	return 0;
 }
+HOTPATCH_PRE_PATCH_CALLBACK(${name}_pre_patch);
 
-/* The post_unpatch callback of this object. */
-static void __used ${name}_post_unpatch(struct klp_object *obj)
+static void ${name}_post_unpatch(struct klp_object *obj)
 {
 	${name} = ${name}_before;
-}`;
+}
+HOTPATCH_POST_UNPATCH_CALLBACK(${name}_post_unpatch);`;
 }

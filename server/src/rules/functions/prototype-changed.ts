@@ -12,7 +12,7 @@ import { hasOtherTypes } from "./changed-code.js";
 export const prototypeChanged: SourceRule = {
   id: "prototype-changed",
   severity: "unsafe",
-  witnesses: ["source"],
+  witnesses: ["source", "object"],
   summary: "parameters or result of a function changed that unpatched code calls",
   why: "Callers outside of the patch pass what the old function took and expect what it returned; they are redirected to the new one all the same.",
   remedy:
