@@ -1,5 +1,5 @@
 // `npm run bench [-- grammar … | check | objdiff … | lsp]`: what the tool costs (patch.ts), what the grammar reads
-// (grammar.ts), what the source witness costs (check.ts), the object diff (objdiff.ts), the language server (lsp.ts).
+// (grammar.ts), what the source witness costs (check.ts), the object diff (objdiff.ts), or the language server (lsp.ts).
 const BENCHES: Readonly<Record<string, () => Promise<unknown>>> = {
   patch: () => import("./patch.js"),
   grammar: () => import("./grammar.js"),
