@@ -35,6 +35,7 @@ const MOST_FILES = 24;
 export async function openGrower(work: Work, pair: Pair, builder: Builder): Promise<GroupGrower> {
   const difference = await readDifference(work, pair);
   const notes = await openNotes(work, pair);
+  const refusedForItsReach = openReach(work, pair);
   const buildAll = async (patch: EvalPatch): Promise<Step> => {
     const built = await builder.build(patch);
     return { built, complaints: built.reasons, isRead: () => true };
@@ -47,7 +48,7 @@ export async function openGrower(work: Work, pair: Pair, builder: Builder): Prom
       for (let round = 0; round < MOST_ROUNDS; round++) {
         const patch = { id, files: changesOf(difference, group) };
         // Then it does not matter what else it needs.
-        const refused = group.length > 1 ? await refusedForItsReach(work, pair, patch) : undefined;
+        const refused = await refusedForItsReach(patch);
         if (refused || compiles) await notes.write(path, group);
         if (refused) return { patch, built: refused };
         const step = compiles ? await buildAll(patch) : await compileOwn(work, pair, patch.files);
@@ -107,10 +108,19 @@ function changesOf(difference: Difference, paths: readonly string[]): FileChange
 }
 
 /** The build refuses a header that reaches too many units, whatever they compile to; so it need not be run. */
-async function refusedForItsReach(work: Work, pair: Pair, patch: EvalPatch): Promise<BuiltPatch | undefined> {
-  const { observations } = await affectedUnits(work, pair.older, patch.files);
-  const blocking: Observation[] = observations.filter(blocks);
-  return blocking.length > 0 ? refusedUnbuilt(patch, blocking) : undefined;
+function openReach(work: Work, pair: Pair): (patch: EvalPatch) => Promise<BuiltPatch | undefined> {
+  const known = new Map<string, Promise<readonly Observation[]>>();
+  const blocking = async (header: FileChange) =>
+    (await affectedUnits(work, pair.older, [header])).observations.filter(blocks);
+  return async (patch) => {
+    for (const header of patch.files.filter(({ path }) => path.endsWith(".h"))) {
+      const found = known.get(header.path) ?? blocking(header);
+      known.set(header.path, found);
+      const observations = await found;
+      if (observations.length > 0) return refusedUnbuilt(patch, observations);
+    }
+    return undefined;
+  };
 }
 
 /** Which files a file was found to need, from earlier runs. */
