@@ -83,7 +83,12 @@ export async function prepareBuild(
   const { command, version, builtWith } = compiler;
   const emulated =
     parts.arch === "arm64" && compiler.crossCompile !== "" && !builtTheImage(compiler)
-      ? await fetchEmulatedCompiler(work, builtWith, join(folder, "compiler"))
+      ? await fetchEmulatedCompiler(work, builtWith, join(folder, "compiler")).catch((error: unknown) => {
+          // Objects are then compared all the same; what the older compiler does otherwise is refused one by one.
+          if (!(error instanceof Fault) || error.code !== "lacking") throw error;
+          work.progress(`going on without the image's own compiler: ${error.message}`);
+          return undefined;
+        })
       : undefined;
   return {
     build,
