@@ -43,8 +43,9 @@ export interface BuildRequest {
   readonly signing?: SigningKey;
 }
 
+const CORE = "hotpatch_core.ko";
 /** What a build may leave in its output folder. The report beside it is the caller's, and void from now on. */
-const OUTPUTS = ["patch.ko", "patch.provenance.json", "objects", "report.json"];
+const OUTPUTS = ["patch.ko", CORE, "patch.provenance.json", "objects", "report.json"];
 const DAY = 24 * 60 * 60 * 1000;
 
 /**
@@ -84,6 +85,7 @@ export async function buildPatch(
 
     let module: PatchModule | undefined;
     let matched: RunPre | undefined;
+    let core: string | undefined;
     let provenance = "";
     const carried = compared.units.filter(isCarried);
     if (!compared.refused) {
@@ -106,7 +108,9 @@ export async function buildPatch(
         matched = found;
         observations.push(...made.observations, ...matched.observations);
         if (made.module && !matched.observations.some(blocks)) {
-          module = { ...made.module, path: join(outputDir, "patch.ko") };
+          ({ core } = made.module);
+          const path = join(outputDir, "patch.ko");
+          module = { ...made.module, path, ...(core !== undefined && { core: join(outputDir, CORE) }) };
           provenance = await provenanceOf(work, profile, module, {
             patches: request.patches,
             changes,
@@ -132,6 +136,10 @@ export async function buildPatch(
         await copyFile(join(folder, "patch.ko"), join(aside, "patch.ko"));
         await writeFile(join(aside, "patch.provenance.json"), provenance);
         written.push("patch.ko", "patch.provenance.json");
+        if (core !== undefined) {
+          await copyFile(core, join(aside, CORE));
+          written.push(CORE);
+        }
       }
       return written;
     });

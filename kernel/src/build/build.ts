@@ -24,9 +24,11 @@ export interface BuildResult {
 export interface PatchModule {
   readonly path: string;
   readonly sha256: string;
-  /** Name under `/sys/module` and `/sys/kernel/livepatch`. */
+  /** Name under `/sys/module`, and `/sys/kernel/livepatch` or `/sys/kernel/hotpatch`. */
   readonly name: string;
-  readonly backend: "livepatch";
+  readonly backend: "livepatch" | "ftrace";
+  /** Path of the module that must be loaded before, where the back end has one of its own. */
+  readonly core?: string;
   /** `vmlinux` or modules' names, sorted. */
   readonly objects: readonly string[];
   readonly functions: readonly {

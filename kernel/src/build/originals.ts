@@ -7,6 +7,7 @@ import { Fault } from "../host/fault.js";
 import { withLock } from "../host/lock.js";
 import { run, runOk } from "../host/run.js";
 import type { Work } from "../host/work.js";
+import { emulationFlags } from "../profile/emulated-compiler.js";
 import type { KernelProfile } from "../profile/profile.js";
 import { readCommandFile } from "./compile-command.js";
 
@@ -202,7 +203,7 @@ async function make(
       ...variables,
       // true(1) in the place of objtool: ORIG.o must be what PATCHED.o is compared with, the compiler's own.
       "objtool=true",
-      `KCFLAGS=${SECTION_FLAGS}`,
+      `KCFLAGS=${[...emulationFlags(profile.compiler), SECTION_FLAGS].join(" ")}`,
       ...objects,
     ],
     { deadline: LIMIT.seconds + units.length * LIMIT.secondsPerUnit },

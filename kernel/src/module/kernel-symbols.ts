@@ -87,7 +87,8 @@ function moduleFiles(dependencies: string): Map<string, string> {
   return files;
 }
 
-function parseSymvers(text: string): Map<string, Export> {
+/** Reads a Module.symvers. */
+export function parseSymvers(text: string): Map<string, Export> {
   const exports = new Map<string, Export>();
   for (const line of text.split("\n")) {
     const [crc, name, by, , namespace] = line.split("\t");

@@ -3,7 +3,7 @@ import { mkdtemp, readFile, rm, writeFile } from "node:fs/promises";
 import { dirname, join } from "node:path";
 import type { PatchModule } from "../build/build.js";
 import { SymbolBinding, SymbolType } from "../elf/format.js";
-import type { ElfObject } from "../elf/object.js";
+import type { ElfObject, ElfSection } from "../elf/object.js";
 import { readElf } from "../elf/read.js";
 import { writeElf } from "../elf/write.js";
 import { Fault } from "../host/fault.js";
@@ -12,19 +12,23 @@ import type { Work } from "../host/work.js";
 import type { SystemState } from "../objdiff/marks.js";
 import type { Observation } from "../observation.js";
 import type { KernelProfile } from "../profile/profile.js";
+import { type FindByCode, finderByCode, type UnitWithCode } from "./ftrace/find-by-code.js";
+import type { LateReference } from "./ftrace/late-reference.js";
+import { linkLate } from "./ftrace/link-unit.js";
+import { ftraceTables } from "./ftrace/tables.js";
 import { joinObjects } from "./join.js";
 import { type Export, type KernelSymbols, kernelSymbols } from "./kernel-symbols.js";
 import { callbacksOf, type DeclaredCallbacks, keepCallable } from "./livepatch/callbacks.js";
-import { linkUnit } from "./livepatch/relocations.js";
+import { type LinkedUnit, linkUnit } from "./livepatch/relocations.js";
 import { statesOf } from "./livepatch/states.js";
 import { livepatchTables, type Redirect } from "./livepatch/tables.js";
 import { modinfoSection, versionDisagreements, versionsSection } from "./modinfo.js";
-import { resolveInObject, type UnitObject } from "./resolve.js";
-import { layoutOf, livepatchRuntime, type Runtime } from "./runtime.js";
+import { resolveInObject } from "./resolve.js";
+import { layoutOf, type Runtime, runtimeOf } from "./runtime.js";
 import { type SigningKey, signModule } from "./sign-module.js";
 
 /** A translation unit that the object diff could carry. */
-export interface CarriedUnit extends UnitObject, DeclaredCallbacks {
+export interface CarriedUnit extends UnitWithCode, DeclaredCallbacks {
   /** diff.o as the object diff made it. */
   readonly carried: ElfObject;
   /** Names in ORIG.o of the functions to redirect. */
@@ -49,25 +53,23 @@ export interface PatchModuleRequest {
 export interface LinkingMaterials {
   readonly symbols: KernelSymbols;
   readonly runtime: Runtime;
+  readonly findByCode: FindByCode;
 }
 
 /**
  * Reads what modules for a kernel are linked with; best done while the compiler is busy.
- * @throws Fault as `livepatchRuntime`
+ * @throws Fault as `runtimeOf`
  */
 export async function linkingMaterials(work: Work, profile: KernelProfile): Promise<LinkingMaterials> {
-  const [symbols, runtime] = await Promise.all([
-    kernelSymbols(work, profile),
-    livepatchRuntime(work, profile),
-  ]);
+  const [symbols, runtime] = await Promise.all([kernelSymbols(work, profile), runtimeOf(work, profile)]);
   await Promise.all([symbols.table("vmlinux"), symbols.anyModule()]);
-  return { symbols, runtime };
+  return { symbols, runtime, findByCode: await finderByCode(work, profile, symbols) };
 }
 
 /**
- * Makes a loadable patch.ko of diff objects on the livepatch back end.
+ * Makes a loadable patch.ko of diff objects, on the back end of the profile.
  * @returns the module, unless something stands in the way: then only observations, all of them
- * @throws Fault `lacking` when the kernel has no livepatch; as `signModule`
+ * @throws Fault as `signModule`
  */
 export async function makePatchModule(
   work: Work,
@@ -87,13 +89,18 @@ export async function makePatchModule(
   const observations: Observation[] = [];
   const used = new Map<string, Export>();
   const redirects: Redirect[] = [];
+  const late: LateReference[] = [];
   for (const unit of units) {
     const replacements = new Map(
       unit.carried.symbols
         .filter(({ type }) => type === SymbolType.FUNCTION)
         .map((symbol) => [symbol.name, symbol]),
     );
-    const linked = await linkUnit(symbols, unit, unit.carried, defined);
+    const linked: LinkedUnit & { readonly late?: readonly LateReference[] } =
+      runtime.backend === "ftrace"
+        ? await linkLate(symbols, unit, unit.carried, defined, materials.findByCode)
+        : await linkUnit(symbols, unit, unit.carried, defined);
+    late.push(...(linked.late ?? []));
     for (const [name, entry] of linked.exports) used.set(name, entry);
     observations.push(...linked.refusals.map(asRefusal), ...linked.remarks);
     for (const name of unit.changed) {
@@ -109,13 +116,15 @@ export async function makePatchModule(
   observations.push(...ofCallbacks, ...ofStates, ...states.map(stateRemark));
   const replace = request.replace ?? false;
   if (replace) observations.push(REPLACES);
+  if (runtime.core) observations.push(coreNeeded(runtime.why), ...states.map(stateRefusal));
   if (observations.some(({ severity }) => severity === "unsafe")) return { observations };
 
   const runtimeUnit = { unit: "hotpatch runtime", object: "vmlinux", orig: runtime.entry };
-  const entry = await linkUnit(symbols, runtimeUnit, runtime.entry, defined);
+  const ofCore = runtime.core?.exports ?? new Map<string, Export>();
+  const entry = await linkUnit(symbols, runtimeUnit, runtime.entry, new Set([...defined, ...ofCore.keys()]));
   if (entry.refusals.length > 0)
-    throw new Fault("lacking", `${profile.id} cannot load livepatch modules: ${entry.refusals[0]?.message}`);
-  for (const [name, exported] of entry.exports) used.set(name, exported);
+    throw new Fault("lacking", `${profile.id} cannot load hot patches: ${entry.refusals[0]?.message}`);
+  for (const [name, exported] of [...entry.exports, ...ofCore]) used.set(name, exported);
   const layoutVersion = symbols.exports.get("module_layout");
   if (layoutVersion) used.set("module_layout", layoutVersion);
 
@@ -124,18 +133,18 @@ export async function makePatchModule(
   if (disagreements.length > 0) return { observations: [...observations, ...disagreements] };
 
   const ordered = redirects.toSorted((a, b) => compare(a.object, b.object) || compare(a.name, b.name));
-  const tables = livepatchTables(runtime.entry, runtime.layout, {
-    redirects: ordered,
-    callbacks,
-    states,
-    replace,
-  });
+  const contents = { redirects: ordered, callbacks, states, replace };
+  const tables =
+    runtime.backend === "ftrace"
+      ? ftraceTables(runtime.entry, contents, late)
+      : livepatchTables(runtime.entry, runtime.layout, contents);
   const joined = joinObjects([runtime.entry, tables, ...units.map(({ carried }) => carried)]);
   nameModule(joined, request.name, layoutOf(runtime.layout, "struct module.name"));
   const namespaces = [...used.values()]
     .map(({ namespace }) => namespace)
     .filter((namespace) => namespace !== "");
-  joined.sections.push(modinfoSection(model, request.name, namespaces));
+  joined.sections.push(modinfoSection(model, request.name, namespaces, runtime.backend));
+  joined.sections.push(...linkerSections(model, joined));
   const versions = versionsSection(used, runtime.layout, joined.littleEndian);
   if (versions) joined.sections.push(versions);
 
@@ -146,7 +155,8 @@ export async function makePatchModule(
     path: request.path,
     sha256: createHash("sha256").update(bytes).digest("hex"),
     name: request.name,
-    backend: "livepatch",
+    backend: runtime.backend,
+    ...(runtime.core && { core: runtime.core.path }),
     objects: [...new Set([...ordered, ...callbacks].map(({ object }) => object))].sort(),
     functions: ordered.map(({ object, name, sympos }) => ({ object, name, sympos })),
     callbacks: callbacks.map(({ object, kind, handler }) => ({ object, kind, name: handler.name })),
@@ -168,6 +178,18 @@ function stateRemark({ id, version }: SystemState): Observation {
   };
 }
 
+function coreNeeded(why: string): Observation {
+  return { rule: "core-needed", message: `the patch needs hotpatch_core.ko: ${why}` };
+}
+
+function stateRefusal({ id }: SystemState): Observation {
+  return {
+    rule: "system-state",
+    severity: "unsafe",
+    message: `the patch changes system state ${id}, and hotpatch_core keeps no states: without them, another patch cannot take over`,
+  };
+}
+
 function asRefusal(observation: Observation): Observation {
   return { severity: "unsafe", ...observation };
 }
@@ -185,7 +207,8 @@ async function afterObjtool(
 ): Promise<ElfObject> {
   const { carried, objtool, unit } = carriedUnit;
   keepCallable(carriedUnit);
-  if (objtool === undefined) return carried;
+  // Linking changes what it is given, and diff.o is shown to people as it was.
+  if (objtool === undefined) return readElf(writeElf(carried));
   const folder = await mkdtemp(join(outside, "objtool-"));
   try {
     const path = join(folder, "diff.o");
@@ -205,6 +228,16 @@ function globalDefinitions({ symbols }: ElfObject): string[] {
   return symbols
     .filter(({ binding, section }) => binding !== SymbolBinding.LOCAL && typeof section === "object")
     .map(({ name }) => name);
+}
+
+/** What the module loader of arm64 fills and the linker script makes (arch/arm64/include/asm/module.lds.h). */
+const FROM_LINKER_SCRIPT = /^(\.init)?(\.plt|\.text\.ftrace_trampoline)$/;
+
+/** Such sections as the kernel's own modules have them and the patch does not. */
+function linkerSections(model: ElfObject, { sections }: ElfObject): ElfSection[] {
+  return model.sections
+    .filter(({ name }) => FROM_LINKER_SCRIPT.test(name) && !sections.some((other) => other.name === name))
+    .map((section) => ({ ...section, relocations: [], otherRelocations: [] }));
 }
 
 /** Writes the module's name into `struct module`, as modpost would have done. */

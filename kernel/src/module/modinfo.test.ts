@@ -31,7 +31,7 @@ const info = (text: string): ElfObject["sections"][number] => ({
 
 test("namespaces are imported, each once; what depends on the kernel is copied", () => {
   const model = moduleOf(info("license=Proprietary\nvermagic=6.1.0 SMP\nretpoline=Y\nname=other\n"));
-  const section = modinfoSection(model, "hotpatch_x", ["DMA_BUF", "CRYPTO", "DMA_BUF"]);
+  const section = modinfoSection(model, "hotpatch_x", ["DMA_BUF", "CRYPTO", "DMA_BUF"], "livepatch");
   const text = new TextDecoder().decode(section.data).split("\0");
   expect(text.filter((field) => field.startsWith("import_ns="))).toEqual([
     "import_ns=CRYPTO",

@@ -3,24 +3,38 @@ import type { ElfObject, ElfSection } from "../elf/object.js";
 import { Fault } from "../host/fault.js";
 import type { Observation } from "../observation.js";
 import { moduleInformation } from "../profile/module-file.js";
+import type { Backend } from "./backend.js";
 import type { Export } from "./kernel-symbols.js";
 import { type Layout, layoutOf } from "./runtime.js";
 
 /** What the kernel's own modules say about themselves and ours must say alike (scripts/mod/modpost.c, add_header). */
 const COPIED = ["retpoline", "vermagic"];
 
+/** A kernel without livepatch refuses modules marked as such (kernel/module/main.c, check_modinfo_livepatch). */
+const BACKEND_FIELDS: Readonly<Record<Backend, readonly [string, string][]>> = {
+  livepatch: [
+    ["livepatch", "Y"],
+    ["depends", ""],
+  ],
+  ftrace: [["depends", "hotpatch_core"]],
+};
+
 /**
  * `.modinfo` of the patch module.
  * @param model a module of the target kernel
  * @throws Fault `defect` when the model has no version string
  */
-export function modinfoSection(model: ElfObject, name: string, namespaces: Iterable<string>): ElfSection {
+export function modinfoSection(
+  model: ElfObject,
+  name: string,
+  namespaces: Iterable<string>,
+  backend: Backend,
+): ElfSection {
   const theirs = moduleInformation(model);
   if (!theirs.has("vermagic")) throw new Fault("defect", "a module of the target kernel has no vermagic");
   const fields: [string, string][] = [
     ["license", "GPL"],
-    ["livepatch", "Y"],
-    ["depends", ""],
+    ...BACKEND_FIELDS[backend],
     ...[...new Set(namespaces)].sort().map((namespace): [string, string] => ["import_ns", namespace]),
     ["name", name],
   ];

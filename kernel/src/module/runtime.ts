@@ -1,5 +1,5 @@
 import { createHash } from "node:crypto";
-import { cp, mkdtemp, readdir, readFile, rename, rm } from "node:fs/promises";
+import { access, cp, mkdtemp, readdir, readFile, rename, rm } from "node:fs/promises";
 import { join } from "node:path";
 import { fileURLToPath } from "node:url";
 import type { ElfObject } from "../elf/object.js";
@@ -9,28 +9,60 @@ import { withLock } from "../host/lock.js";
 import { runOk } from "../host/run.js";
 import type { Work } from "../host/work.js";
 import type { KernelProfile } from "../profile/profile.js";
+import { type Backend, backendOf } from "./backend.js";
+import { type Export, parseSymvers } from "./kernel-symbols.js";
 
 /** Offsets and sizes in bytes by `struct klp_func.old_name` or `struct klp_func`, of one kernel. */
 export type Layout = ReadonlyMap<string, number>;
 
 export interface Runtime {
+  readonly backend: Backend;
+  /** Why it is this one. */
+  readonly why: string;
   /** The compiled `entry.c` of the back end; fresh for every caller, who may change it. */
   readonly entry: ElfObject;
   readonly layout: Layout;
+  /** The module that patch modules need, where the kernel's own core does not do. */
+  readonly core?: Core;
 }
 
-const SOURCES = fileURLToPath(new URL("../../runtime/livepatch/", import.meta.url));
+/** `hotpatch_core.ko` for one kernel. */
+export interface Core {
+  readonly path: string;
+  /** What it exports to patch modules. */
+  readonly exports: ReadonlyMap<string, Export>;
+}
+
+const CORE = "hotpatch_core.ko";
+const SOURCES = fileURLToPath(new URL("../../runtime/", import.meta.url));
+
+/** The folders of each back end that are compiled, with what make is to make in them. */
+const PARTS: Readonly<Record<Backend, readonly (readonly [folder: string, ...targets: string[]])[]>> = {
+  livepatch: [[".", "entry.o", "layout.o"]],
+  ftrace: [
+    ["patch", "entry.o", "layout.o"],
+    ["core", "modules"],
+  ],
+};
 
 /**
- * The C part of patch modules, compiled by the kernel's own build system the first time a profile needs it.
- * @throws Fault `defect` with the compiler's words when it does not compile
+ * The C part of patch modules for the back end of a profile, compiled by the kernel's own build system the first time
+ * the profile needs it.
+ * @throws Fault as `backendOf`; `defect` with the compiler's words when it does not compile
  */
-export async function livepatchRuntime(work: Work, profile: KernelProfile): Promise<Runtime> {
-  const folder = join(work.cache, "runtime", await runtimeKey(profile));
-  const load = async (): Promise<Runtime> => ({
-    entry: readElf(await readFile(join(folder, "entry.o"))),
-    layout: readLayout(readElf(await readFile(join(folder, "layout.o")))),
-  });
+export async function runtimeOf(work: Work, profile: KernelProfile): Promise<Runtime> {
+  const { backend, why } = await backendOf(profile);
+  const folder = join(work.cache, "runtime", await runtimeKey(profile, backend));
+  const load = async (): Promise<Runtime> => {
+    const patch = join(folder, PARTS[backend][0]?.[0] ?? "");
+    return {
+      backend,
+      why,
+      entry: readElf(await readFile(join(patch, "entry.o"))),
+      layout: readLayout(readElf(await readFile(join(patch, "layout.o")))),
+      ...(backend === "ftrace" && { core: await readCore(join(folder, "core")) }),
+    };
+  };
   try {
     return await load();
   } catch (error) {
@@ -40,22 +72,15 @@ export async function livepatchRuntime(work: Work, profile: KernelProfile): Prom
     work.progress(`compiling the runtime for ${profile.release}`);
     const aside = await mkdtemp(join(work.cache, "runtime", "compiling-"));
     try {
-      await cp(SOURCES, aside, { recursive: true });
-      const variables = Object.entries(profile.makeVariables).map(([name, value]) => `${name}=${value}`);
-      await runOk(
-        work,
-        [
-          "make",
-          "-C",
-          profile.source,
-          `O=${profile.build}`,
-          `M=${aside}`,
-          ...variables,
-          "entry.o",
-          "layout.o",
-        ],
-        { failure: { code: "defect", message: `the runtime does not compile for ${profile.release}` } },
-      );
+      await cp(join(SOURCES, backend), aside, { recursive: true });
+      for (const [part, ...targets] of PARTS[backend]) await make(work, profile, join(aside, part), targets);
+      // Debug information names the folder that it was compiled in.
+      if (backend === "ftrace")
+        await runOk(work, [
+          `${profile.makeVariables.CROSS_COMPILE ?? ""}strip`,
+          "--strip-debug",
+          join(aside, "core", CORE),
+        ]);
       await rm(folder, { recursive: true, force: true });
       await rename(aside, folder);
     } finally {
@@ -65,11 +90,36 @@ export async function livepatchRuntime(work: Work, profile: KernelProfile): Prom
   });
 }
 
+async function make(
+  work: Work,
+  profile: KernelProfile,
+  folder: string,
+  targets: readonly string[],
+): Promise<void> {
+  const variables = Object.entries(profile.makeVariables).map(([name, value]) => `${name}=${value}`);
+  await runOk(
+    work,
+    ["make", "-C", profile.source, `O=${profile.build}`, `M=${folder}`, ...variables, ...targets],
+    { failure: { code: "defect", message: `the runtime does not compile for ${profile.release}` } },
+  );
+}
+
 /** Changes with everything that the compiled runtime depends on. */
-async function runtimeKey(profile: KernelProfile): Promise<string> {
+async function runtimeKey(profile: KernelProfile, backend: Backend): Promise<string> {
   const hash = createHash("sha256").update(JSON.stringify(profile));
-  for (const name of (await readdir(SOURCES)).sort()) hash.update(await readFile(join(SOURCES, name)));
+  const folder = join(SOURCES, backend);
+  const entries = await readdir(folder, { recursive: true, withFileTypes: true });
+  const files = entries
+    .filter((entry) => entry.isFile())
+    .map(({ parentPath, name }) => join(parentPath, name));
+  for (const path of files.sort()) hash.update(await readFile(path));
   return hash.digest("hex").slice(0, 24);
+}
+
+async function readCore(folder: string): Promise<Core> {
+  const path = join(folder, CORE);
+  await access(path);
+  return { path, exports: parseSymvers(await readFile(join(folder, "Module.symvers"), "utf8")) };
 }
 
 /** Reads `struct hotpatch_layout[]` (runtime/livepatch/layout.c): names of 56 bytes, values of 8. */

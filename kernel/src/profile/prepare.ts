@@ -4,9 +4,10 @@ import { join } from "node:path";
 import { Fault } from "../host/fault.js";
 import { run } from "../host/run.js";
 import type { Work } from "../host/work.js";
-import { chooseCompiler } from "./compiler.js";
+import { builtTheImage, chooseCompiler } from "./compiler.js";
 import { configDrift, type KernelConfig, parseConfig, withoutSigning } from "./config.js";
 import { refuseLimits } from "./config-limits.js";
+import { fetchEmulatedCompiler } from "./emulated-compiler.js";
 import type { KernelParts } from "./parts.js";
 import type { KernelProfile } from "./profile.js";
 
@@ -79,9 +80,24 @@ export async function prepareBuild(
   const prepared = parseConfig(await readFile(join(build, ".config"), "utf8"));
   await make(`-j${availableParallelism()}`, "modules_prepare");
   await copyFile(parts.moduleSymvers, join(build, "Module.symvers"));
+  const { command, version, builtWith } = compiler;
+  const emulated =
+    parts.arch === "arm64" && compiler.crossCompile !== "" && !builtTheImage(compiler)
+      ? await fetchEmulatedCompiler(work, builtWith, join(folder, "compiler")).catch((error: unknown) => {
+          // Objects are then compared all the same; what the older compiler does otherwise is refused one by one.
+          if (!(error instanceof Fault) || error.code !== "lacking") throw error;
+          work.progress(`going on without the image's own compiler: ${error.message}`);
+          return undefined;
+        })
+      : undefined;
   return {
     build,
-    compiler: { command: compiler.command, version: compiler.version, builtWith: compiler.builtWith },
+    compiler: {
+      command,
+      version: emulated?.version ?? version,
+      builtWith,
+      ...(emulated && { cc1: emulated.folder }),
+    },
     makeVariables,
     configDrift: configDrift(options, prepared),
   };

@@ -31,6 +31,8 @@ export interface KernelProfile {
     readonly version: string;
     /** `CONFIG_CC_VERSION_TEXT` of the image. */
     readonly builtWith: string;
+    /** Folder with the compiler proper that built the image, for gcc's `-B`, where it has to be emulated. */
+    readonly cc1?: string;
   };
   /** Variables for every `make` in this profile: `ARCH`, `CROSS_COMPILE`, `CC`, `HOSTCC`, `KERNELRELEASE`, `PAHOLE`, … */
   readonly makeVariables: Readonly<Record<string, string>>;

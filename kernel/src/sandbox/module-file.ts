@@ -11,6 +11,8 @@ export interface ModuleFile {
   readonly content: Buffer;
   /** Name under `/sys/module`. */
   readonly name: string;
+  /** Modules that must be loaded before. */
+  readonly depends: readonly string[];
 }
 
 const MACHINES: Readonly<Record<Arch, number>> = { x86_64: Machine.X86_64, arm64: Machine.AARCH64 };
@@ -36,7 +38,8 @@ export async function readModule(
       remedy: "build it for this kernel, or choose the other with --kernel",
     });
   }
-  return { content, name: information.get("name") ?? canonicalModuleName(basename(path, ".ko")) };
+  const depends = (information.get("depends") ?? "").split(",").filter((name) => name !== "");
+  return { content, name: information.get("name") ?? canonicalModuleName(basename(path, ".ko")), depends };
 }
 
 function inspect(path: string, content: Buffer): { machine: number; information: Map<string, string> } {

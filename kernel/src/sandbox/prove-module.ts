@@ -1,4 +1,5 @@
 import { readFile } from "node:fs/promises";
+import { dirname, join } from "node:path";
 import type { PatchModule } from "../build/build.js";
 import { Fault } from "../host/fault.js";
 import type { Work } from "../host/work.js";
@@ -15,7 +16,7 @@ import {
 import { type CpioEntry, cpioArchive } from "./cpio.js";
 import { diskImage } from "./disk-image.js";
 import { baseSystem, guestScript } from "./initramfs.js";
-import { modulesInOrder } from "./kernel-modules.js";
+import { type KernelModule, modulesInOrder } from "./kernel-modules.js";
 import { type KtapReport, type KtapResult, parseKtap } from "./ktap.js";
 import { readModule } from "./module-file.js";
 import { type Accelerator, bootGuest, type GuestEnd } from "./qemu.js";
@@ -42,6 +43,8 @@ export interface Proof {
 const BACKENDS: Readonly<Record<PatchModule["backend"], { readonly control: string }>> = {
   // Documentation/ABI/testing/sysfs-kernel-livepatch
   livepatch: { control: "/sys/kernel/livepatch" },
+  // kernel/runtime/ftrace/core/sysfs.c
+  ftrace: { control: "/sys/kernel/hotpatch" },
 };
 
 /**
@@ -66,6 +69,7 @@ const COMPARE = "yes";
 
 interface Prepared {
   readonly name: string;
+  readonly backend: PatchModule["backend"];
   /** Everything for the guest but its plan. */
   readonly entries: readonly CpioEntry[];
   readonly modules: readonly string[];
@@ -80,11 +84,13 @@ async function prepare(work: Work, profile: KernelProfile, proof: Proof): Promis
   const disks = proof.tests.flatMap(({ disk }) => (disk ? [disk] : []));
   const patched =
     typeof proof.module === "string" ? [] : proof.module.objects.filter((name) => name !== "vmlinux");
-  const modules = await modulesInOrder(work, profile.modules, [
+  const core = await coreOf(path, patch.depends);
+  const ofKernel = await modulesInOrder(work, profile.modules, [
     ...(disks.length > 0 ? ["loop", ...disks.map(({ type }) => type)] : []),
     ...patched,
     ...proof.tests.flatMap((test) => test.modules),
   ]);
+  const modules = [...core, ...ofKernel];
   const [busybox, init, ...tests] = await Promise.all([
     readFile(profile.busybox),
     guestScript("prove.sh"),
@@ -92,6 +98,7 @@ async function prepare(work: Work, profile: KernelProfile, proof: Proof): Promis
   ]);
   return {
     name: patch.name,
+    backend: core.length > 0 ? "ftrace" : "livepatch",
     modules: modules.map(({ name }) => name),
     entries: [
       ...baseSystem(busybox, init),
@@ -102,6 +109,20 @@ async function prepare(work: Work, profile: KernelProfile, proof: Proof): Promis
       ...tests.flat(),
     ],
   };
+}
+
+/** The module that patches on kernels without livepatch need; a build leaves it beside them. */
+async function coreOf(patch: string, depends: readonly string[]): Promise<KernelModule[]> {
+  const name = "hotpatch_core";
+  if (!depends.includes(name)) return [];
+  const path = join(dirname(patch), `${name}.ko`);
+  const content = await readFile(path).catch((cause) => {
+    throw new Fault("bad-input", `${patch} needs ${name}.ko, which is not beside it`, {
+      cause,
+      remedy: "leave the two together, as 'hotpatch build' made them",
+    });
+  });
+  return [{ name, content }];
 }
 
 async function testEntries(work: Work, test: SandboxTest): Promise<CpioEntry[]> {
@@ -141,10 +162,9 @@ async function attempt(
   const cycles = proof.cycles ?? 2;
   const testing = proof.tests.reduce((sum, { timeout }) => sum + 3 * (timeout + 15), 0);
   const stepsToCome = expectedSteps(proof, prepared);
-  const backend = typeof proof.module === "string" ? "livepatch" : proof.module.backend;
   const plan = {
     module: prepared.name,
-    control: `${BACKENDS[backend].control}/${prepared.name}`,
+    control: `${BACKENDS[prepared.backend].control}/${prepared.name}`,
     modules: prepared.modules.join(" "),
     tests: proof.tests.map(({ name }) => name).join(" "),
     compare,

@@ -194,6 +194,47 @@ describe.each(engines)("change set, %s", (_, engine) => {
     expect(items).toEqual(read(undefined, after).after?.items);
   });
 
+  it("half-typed code spoils nothing but the function it is in", () => {
+    const functions = Array.from({ length: 8 }, (_, at) => `int f${at}(void)\n{\n\treturn ${at};\n}\n`);
+    const before = functions.join("\n");
+    const edited = new EditedFile(engine, "kernel/a.c", before, () => () => ({
+      conditions: [],
+      kept: "yes",
+    }));
+    for (const typed of ["if (a", "if (a) {", "{ {", "(", "struct {", "case"]) {
+      const { changes } = edited.update(before.replace("return 3;", `${typed}\n\treturn 3;`));
+      for (const { name } of changes) expect(name).not.toMatch(/^f[0124567]$/);
+    }
+    edited.close();
+  });
+
+  it("lines of a file being edited stand under the conditions that they stood under", () => {
+    const before = "#if A\nint a(void)\n{\n\treturn 0;\n}\n#endif\nint b(void)\n{\n\treturn 0;\n}\n";
+    let reads = 0;
+    const edited = new EditedFile(engine, "kernel/a.c", before, (_, text) => {
+      reads++;
+      const end = text.split("\n").indexOf("#endif") + 1;
+      return (line) => ({ conditions: line > 1 && line < end ? ["A"] : [], kept: "yes" });
+    });
+    const of = (text: string) =>
+      edited.update(text).changes.map(({ name, after }) => `${name} ${after?.conditions.join()}`);
+    const longer = before.replace("\treturn 0;\n}\n#endif", "\tg();\n\treturn 0;\n}\n#endif");
+    expect(of(longer)).toEqual(["a A"]);
+    expect(of(longer.replace(/return 0;\n\}\n$/, "return 1;\n}\n"))).toEqual(["a A", "b "]);
+    const readsBefore = reads;
+    // A directive that changes is read.
+    expect(
+      of(
+        before.replace(
+          "#endif\nint b(void)\n{\n\treturn 0;\n}\n",
+          "int b(void)\n{\n\treturn 0;\n}\n#endif\n",
+        ),
+      ),
+    ).toEqual(["b A"]);
+    expect(reads).toBeGreaterThan(readsBefore);
+    edited.close();
+  });
+
   it("a file being edited is judged as if it were read afresh", () => {
     const edited = new EditedFile(engine, "kernel/a.c", BEFORE, () => () => ({
       conditions: [],

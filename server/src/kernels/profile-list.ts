@@ -24,6 +24,7 @@ export const KernelProfile = Type.Object(
         command: Type.String(),
         version: Type.String({ description: "on this machine" }),
         builtWith: Type.String({ description: "CONFIG_CC_VERSION_TEXT of the image" }),
+        cc1: Type.Optional(Type.String({ description: "folder with the image's own compiler, emulated" })),
       },
       closed,
     ),

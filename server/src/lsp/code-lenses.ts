@@ -1,4 +1,4 @@
-import type { CodeLens } from "vscode-languageserver";
+import type { CodeLens } from "vscode-languageserver/node";
 import { type ChangedFunction, changedFunctionsOf } from "./changed-functions.js";
 import type { KernelTree, OpenFile } from "./kernel-tree.js";
 import { uriIn } from "./places.js";

@@ -3,12 +3,8 @@ import { join } from "node:path";
 import { Fault } from "@kernel-hotpatch/kernel/host/fault";
 import type { Work } from "@kernel-hotpatch/kernel/host/work";
 import type { KernelProfile } from "@kernel-hotpatch/kernel/profile/profile";
-import { bestAccelerator } from "@kernel-hotpatch/kernel/sandbox/accelerator";
-import { readTest, type SandboxTest } from "@kernel-hotpatch/kernel/sandbox/sandbox-test";
-import { checkPatch } from "../review/check.js";
+import type { SandboxTest } from "@kernel-hotpatch/kernel/sandbox/sandbox-test";
 import type { Review, TestReport } from "../review/review.js";
-import { reviewObjects, runReview } from "../review/run-review.js";
-import { runTest } from "../review/run-test.js";
 import type { KernelTree } from "./kernel-tree.js";
 import { patchOf } from "./patch-of.js";
 import { isObject } from "./settings.js";
@@ -36,6 +32,7 @@ export function readTarget(argument: unknown): CommandTarget {
   };
 }
 
+// What they need is loaded when they run: nobody waits for it who opens a file.
 type Run = (work: Work, tree: KernelTree, target: CommandTarget) => Promise<Review | TestReport>;
 
 /** The commands by their names. @throws Fault each as the command of that name on the command line */
@@ -47,6 +44,7 @@ export const COMMANDS: Readonly<Record<string, { readonly title: string; readonl
 };
 
 async function check(work: Work, tree: KernelTree): Promise<Review> {
+  const { checkPatch } = await import("../review/check.js");
   const changes = changesOf(tree);
   const hash = createHash("sha256").update(patchOf("", changes).text);
   return await checkPatch(work, tree.target.tree, {
@@ -66,6 +64,7 @@ export async function build(
   const profile = profileOf(tree);
   const { edits } = tree;
   const request = requestOf(work, tree, profile, target.output);
+  const { reviewObjects } = await import("../review/run-review.js");
   const review = await reviewObjects(work, profile, request);
   tree.answer(review, edits);
   return review;
@@ -73,9 +72,13 @@ export async function build(
 
 async function review(work: Work, tree: KernelTree, target: CommandTarget): Promise<Review> {
   const profile = profileOf(tree);
-  const { edits } = tree;
   const tests = await testsOf(target);
+  const { edits } = tree;
   const request = requestOf(work, tree, profile, target.output);
+  const [{ bestAccelerator }, { runReview }] = await Promise.all([
+    import("@kernel-hotpatch/kernel/sandbox/accelerator"),
+    import("../review/run-review.js"),
+  ]);
   const accelerator = await bestAccelerator(work, profile);
   const judged = await runReview(work, profile, request, { tests, accelerator });
   tree.answer(judged, edits);
@@ -90,10 +93,15 @@ async function test(work: Work, tree: KernelTree, target: CommandTarget): Promis
       remedy: "build it first, with hotpatch.build",
     });
   const tests = await testsOf(target);
+  const [{ bestAccelerator }, { runTest }] = await Promise.all([
+    import("@kernel-hotpatch/kernel/sandbox/accelerator"),
+    import("../review/run-test.js"),
+  ]);
   return await runTest(work, profile, module, { tests, accelerator: await bestAccelerator(work, profile) });
 }
 
 async function testsOf({ tests }: CommandTarget): Promise<SandboxTest[]> {
+  const { readTest } = await import("@kernel-hotpatch/kernel/sandbox/sandbox-test");
   return await Promise.all(tests.map(readTest));
 }
 

@@ -1,7 +1,8 @@
-import { type InlayHint, InlayHintKind, type Range } from "vscode-languageserver";
+import type { InlayHint, Range } from "vscode-languageserver/node";
 import { changedFunctionsOf } from "./changed-functions.js";
 import type { KernelTree, OpenFile } from "./kernel-tree.js";
 import { overlaps } from "./places.js";
+import { InlayHintKind } from "./protocol.js";
 
 const MOST_NAMES = 3;
 

@@ -1,6 +1,6 @@
 import { join, relative, sep } from "node:path";
 import { fileURLToPath, pathToFileURL } from "node:url";
-import type { Range } from "vscode-languageserver";
+import type { Range } from "vscode-languageserver/node";
 import type { LineIndex } from "../change/line-index.js";
 import type { Location } from "../review/finding.js";
 

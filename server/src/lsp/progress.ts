@@ -1,6 +1,6 @@
 import { setMaxListeners } from "node:events";
 import type { Work } from "@kernel-hotpatch/kernel/host/work";
-import type { CancellationToken, Connection, WorkDoneProgressReporter } from "vscode-languageserver";
+import type { CancellationToken, Connection, WorkDoneProgressReporter } from "vscode-languageserver/node";
 import { printableLine } from "../render/printable.js";
 
 /** What a request gives work to do with: how it is stopped, and where it reports. */

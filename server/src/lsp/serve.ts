@@ -1,23 +1,10 @@
 import { Fault } from "@kernel-hotpatch/kernel/host/fault";
 import type { Work } from "@kernel-hotpatch/kernel/host/work";
-import {
-  CodeActionKind,
-  CodeLensRefreshRequest,
-  type Connection,
-  createConnection,
-  type Diagnostic,
-  DidChangeConfigurationNotification,
-  DidChangeWatchedFilesNotification,
-  DocumentDiagnosticReportKind,
-  ErrorCodes,
-  ExecuteCommandRequest,
-  type InitializeParams,
-  LSPErrorCodes,
-  ProposedFeatures,
-  ResponseError,
-  type ServerCapabilities,
-  TextDocumentSyncKind,
-  TextDocuments,
+import type {
+  Connection,
+  Diagnostic,
+  InitializeParams,
+  ServerCapabilities,
 } from "vscode-languageserver/node";
 import { TextDocument } from "vscode-languageserver-textdocument";
 import { asFault } from "../review/as-fault.js";
@@ -31,6 +18,21 @@ import { inlayHintsOf } from "./inlay-hints.js";
 import { inWords } from "./kernel-tree.js";
 import { ObjectWitness } from "./object-witness.js";
 import { Progress } from "./progress.js";
+import {
+  CodeActionKind,
+  CodeLensRefreshRequest,
+  createConnection,
+  DidChangeConfigurationNotification,
+  DidChangeWatchedFilesNotification,
+  DocumentDiagnosticReportKind,
+  ErrorCodes,
+  ExecuteCommandRequest,
+  LSPErrorCodes,
+  ProposedFeatures,
+  ResponseError,
+  TextDocumentSyncKind,
+  TextDocuments,
+} from "./protocol.js";
 import { readSettings, type Settings } from "./settings.js";
 import { documentSymbolsOf, workspaceSymbolsOf } from "./symbols.js";
 import { Trees } from "./trees.js";

@@ -1,5 +1,5 @@
 import type { Work } from "@kernel-hotpatch/kernel/host/work";
-import type { Diagnostic } from "vscode-languageserver";
+import type { Diagnostic } from "vscode-languageserver/node";
 import type { TextDocument } from "vscode-languageserver-textdocument";
 import { loadEngine } from "../syntax/engine.js";
 import { openBase } from "./base.js";

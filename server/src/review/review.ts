@@ -84,7 +84,8 @@ export const Review = Type.Object(
           path: Type.String(),
           sha256,
           name: Type.String({ description: "under /sys/module and /sys/kernel/livepatch" }),
-          backend: Type.Enum(["livepatch"]),
+          backend: Type.Enum(["livepatch", "ftrace"]),
+          core: Type.Optional(Type.String({ description: "module to be loaded before it" })),
           objects: Type.Array(Type.String(), { description: "'vmlinux' or names of modules, sorted" }),
           functions: Type.Array(
             Type.Object(

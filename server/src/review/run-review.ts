@@ -75,8 +75,11 @@ async function askObjects(
   profile: KernelProfile,
   request: BuildRequest,
 ): Promise<{ built: BuildResult; findings: Finding[] }> {
-  const { command } = profile.compiler;
-  const [version = ""] = (await runOk(work, [command, "--version"])).split("\n");
+  const { command, cc1 } = profile.compiler;
+  // What stands beside the profile does not change; an installed compiler may.
+  const [version = ""] = cc1
+    ? [profile.compiler.version]
+    : (await runOk(work, [command, "--version"])).split("\n");
   const built = await namingFullDisk(work, () => buildPatch(work, profile, request));
   const observed = [...profileObservations(profile, version), ...built.observations];
   return { built, findings: observed.map((observation) => findingOf(observation, "object")) };

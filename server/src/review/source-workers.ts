@@ -88,7 +88,10 @@ function openThread(seed: Omit<Seed, "state">) {
     for (const { reject } of waiting.values()) reject(ended);
     waiting.clear();
   };
-  worker.on("error", end);
+  worker.on("error", (error) => {
+    process.off("exit", waitForRest);
+    end(error);
+  });
   worker.on("exit", () => {
     process.off("exit", waitForRest);
     end(new Fault("interrupted", "interrupted"));

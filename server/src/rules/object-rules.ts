@@ -169,4 +169,13 @@ export const objectRules: readonly Rule[] = [
     remedy: "Make sure that it carries every fix that must stay.",
     sources: ["Documentation/livepatch/cumulative-patches.rst"],
   },
+  {
+    id: "core-needed",
+    severity: "info",
+    witnesses: ["object"],
+    summary: "the kernel has no livepatch, and the patch needs a core of its own",
+    why: "The core, hotpatch_core.ko, redirects functions through ftrace, all of a patch at once, while no task is in any of them.",
+    remedy: "Load the core that lies beside the patch first; docs/arm64.md says how to operate both.",
+    sources: ["Documentation/trace/ftrace-uses.rst, FTRACE_OPS_FL_IPMODIFY"],
+  },
 ];

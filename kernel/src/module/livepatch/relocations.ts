@@ -13,7 +13,7 @@ interface EarlyTable {
   readonly leaveOut: (key: string) => Pick<Observation, "rule" | "severity" | "message"> | undefined;
 }
 
-const EARLY_TABLES: Readonly<Record<string, EarlyTable>> = {
+export const EARLY_TABLES: Readonly<Record<string, EarlyTable>> = {
   // Without its entry, a branch stays as it was compiled: for trace points and dynamic debug that is off.
   __jump_table: {
     relocations: 3,
@@ -43,7 +43,7 @@ function silenced(kind: RegExp, key: string): Pick<Observation, "rule" | "messag
 }
 
 /** Rules of entries that cannot be left out. */
-const EARLY_RULE: Readonly<Record<string, string>> = {
+export const EARLY_RULE: Readonly<Record<string, string>> = {
   __jump_table: "jump-label",
   ".altinstructions": "alternatives-in-module",
   ".parainstructions": "alternatives-in-module",
@@ -112,8 +112,8 @@ export async function linkUnit(
   return { exports, refusals, remarks };
 }
 
-/** Takes out the entries whose key belongs to a module. */
-function leaveOutLate(
+/** Takes out the entries whose key is not known when the module loader reads them. */
+export function leaveOutLate(
   section: ElfSection,
   { relocations: each, key, leaveOut }: EarlyTable,
   isLate: (symbol: ElfSymbol) => boolean,

@@ -24,8 +24,8 @@ export const noReliableStacks: SourceRule = {
       ? {
           at: firstChange(file),
           message: `${id} (${arch}) has neither livepatch nor reliable stack traces: no task is switched by itself`,
-          why: "Without livepatch's consistency model, old and new code are told apart only by stopping the machine and looking at all stacks, as far as these can be walked.",
-          remedy: "Make sure that every changed function is right whichever version of the others it meets.",
+          why: "In place of livepatch's consistency model, hotpatch_core stops the machine, looks at the stacks of all tasks, and changes all functions at once or none. A task that stays in one of them keeps the patch out.",
+          remedy: "Test it under the real load; patch a function that no task stays in.",
         }
       : {
           at: firstChange(file),

@@ -1,0 +1,581 @@
+// SPDX-License-Identifier: GPL-2.0-only
+/*
+ * Hot patches for kernels without CONFIG_LIVEPATCH: patches are enabled and
+ * disabled as a whole, by redirects that ftrace makes (redirect.c), while no
+ * task is in the code that is given up (stacks.c). What livepatch users know is
+ * as they know it: Documentation/livepatch/.
+ */
+#include <linux/ftrace.h>
+#include <linux/notifier.h>
+#include <linux/rcupdate.h>
+#include <linux/slab.h>
+
+#include "core.h"
+
+static unsigned int patience_ms = 10000;
+module_param(patience_ms, uint, 0644);
+MODULE_PARM_DESC(patience_ms, "how long to try while tasks are in code that would be replaced");
+
+static unsigned int pause_us;
+module_param(pause_us, uint, 0444);
+MODULE_PARM_DESC(pause_us, "how long the machine was held for the last change");
+
+DEFINE_MUTEX(patches_mutex);
+static LIST_HEAD(patches);
+
+/*
+ * Linking
+ */
+
+/* Looks up the object's functions and all symbols that its relocations name. */
+static int object_find(struct patch *patch, struct object *object, struct wanted *functions,
+		       struct wanted *symbols)
+{
+	const struct hotpatch_object *is = object->is;
+	struct wanted *used = symbols;
+	u64 i;
+
+	for (i = 0; i < is->func_count; i++)
+		functions[i] = (struct wanted){ is->name, is->funcs[i].name, is->funcs[i].sympos };
+	for (i = 0; i < patch->is->symbol_count; i++) {
+		const struct hotpatch_symbol *symbol = &patch->is->symbols[i];
+
+		*used++ = (struct wanted){ symbol->object, symbol->reader ?: symbol->name,
+					   symbol->sympos };
+	}
+	return symbols_find(patch->name, functions, used - functions);
+}
+
+static int symbol_address(struct patch *patch, const struct hotpatch_symbol *symbol,
+			  unsigned long found, unsigned long *address)
+{
+	*address = found;
+	if (!symbol->reader)
+		return 0;
+	*address = relocate_read(found + symbol->page, found + symbol->low);
+	if (!*address) {
+		pr_err("%s: '%s' cannot be read from the code of %pS\n", patch->name, symbol->name,
+		       (void *)found);
+		return -ENOENT;
+	}
+	*address -= symbol->ahead;
+	return 0;
+}
+
+/* Makes an object, which is there, ready to be patched. */
+static int object_link(struct patch *patch, struct object *object)
+{
+	const struct hotpatch_object *is = object->is;
+	struct wanted *functions, *symbols;
+	unsigned long address;
+	int ret;
+	u64 i;
+
+	functions = kcalloc(is->func_count + patch->is->symbol_count + 1, sizeof(*functions),
+			    GFP_KERNEL);
+	if (!functions)
+		return -ENOMEM;
+	symbols = functions + is->func_count;
+	ret = object_find(patch, object, functions, symbols);
+	for (i = 0; !ret && i < is->func_count; i++)
+		object->funcs[i].address = functions[i].address;
+	for (i = 0; !ret && i < is->reloc_count; i++) {
+		const struct hotpatch_reloc *reloc = &is->relocs[i];
+
+		ret = symbol_address(patch, &patch->is->symbols[reloc->symbol],
+				     symbols[reloc->symbol].address, &address) ?:
+		      relocate(patch->name, reloc, address);
+	}
+	kfree(functions);
+	return ret;
+}
+
+/* 1: there; 0: not; -EAGAIN: just being loaded, perhaps past our notifier. */
+static int object_there(struct object *object)
+{
+	struct module *module;
+	int ret = 0;
+
+	if (!object->is->name)
+		return 1;
+	/* A module that is there stays there: it cannot go past our notifier. */
+	preempt_disable();
+	module = kernel.find_module(object->is->name);
+	if (module && module->state == MODULE_STATE_LIVE)
+		ret = 1;
+	else if (module && module->state == MODULE_STATE_COMING)
+		ret = -EAGAIN;
+	preempt_enable();
+	return ret;
+}
+
+/*
+ * Hooking
+ */
+
+static void object_unhook(struct object *object)
+{
+	struct func *func;
+
+	for_each_func(object, func) {
+		if (func->redirect)
+			redirect_put(func->redirect);
+		func->redirect = NULL;
+	}
+}
+
+static void object_leave(struct object *object)
+{
+	object_unhook(object);
+	if (object->prepared && object->is->callbacks.post_unpatch)
+		object->is->callbacks.post_unpatch(object->is);
+	object->prepared = false;
+	object->present = false;
+	/* A module comes back elsewhere. */
+	if (object->is->name)
+		object->linked = false;
+}
+
+/* All that can fail before the flip. */
+static int object_prepare(struct patch *patch, struct object *object)
+{
+	struct func *func;
+	int ret;
+
+	if (!object->linked) {
+		ret = object_link(patch, object);
+		if (ret)
+			return ret;
+		object->linked = true;
+	}
+	object->present = true;
+	if (object->is->callbacks.pre_patch) {
+		ret = object->is->callbacks.pre_patch(object->is);
+		if (ret) {
+			pr_err("%s: its callback before patching %s fails with %d\n", patch->name,
+			       object->is->name ?: "vmlinux", ret);
+			object_leave(object);
+			return ret;
+		}
+	}
+	object->prepared = true;
+	for_each_func(object, func) {
+		func->redirect = redirect_get(func->address);
+		if (IS_ERR(func->redirect)) {
+			ret = PTR_ERR(func->redirect);
+			func->redirect = NULL;
+			object_leave(object);
+			return ret;
+		}
+	}
+	return 0;
+}
+
+static void plan(void)
+{
+	struct patch *patch;
+	struct object *object;
+	struct func *func;
+
+	redirect_plan_nothing();
+	list_for_each_entry(patch, &patches, list) {
+		if (!patch->wanted)
+			continue;
+		for_each_object(patch, object) {
+			for_each_func(object, func) {
+				if (func->redirect)
+					redirect_plan(func->redirect,
+						      (unsigned long)func->is->new_func);
+			}
+		}
+	}
+}
+
+static int flip(struct patch *cause)
+{
+	const struct module **leaving;
+	unsigned int count = 0;
+	struct patch *patch;
+	int ret;
+
+	plan();
+	list_for_each_entry(patch, &patches, list)
+		count++;
+	leaving = kcalloc(count, sizeof(*leaving), GFP_KERNEL);
+	if (!leaving)
+		return -ENOMEM;
+	count = 0;
+	list_for_each_entry(patch, &patches, list) {
+		if (patch->enabled && !patch->wanted)
+			leaving[count++] = patch->is->owner;
+	}
+	ret = redirect_flip(cause->name, leaving, count, patience_ms);
+	pause_us = redirect_pause_ns() / 1000;
+	kfree(leaving);
+	return ret;
+}
+
+/*
+ * Patches
+ */
+
+static void patch_leave(struct patch *patch)
+{
+	struct object *object;
+
+	for_each_object(patch, object)
+		object_leave(object);
+}
+
+static void after_patching(struct object *object)
+{
+	if (object->prepared && object->is->callbacks.post_patch)
+		object->is->callbacks.post_patch(object->is);
+}
+
+/* Those that `patch` has taken over from. Their callbacks are not called: cumulative-patches.rst. */
+static void let_go_replaced(void)
+{
+	struct patch *patch;
+	struct object *object;
+
+	list_for_each_entry(patch, &patches, list) {
+		if (!patch->enabled || patch->wanted)
+			continue;
+		for_each_object(patch, object) {
+			object->prepared = false;
+			object_leave(object);
+		}
+		patch->enabled = false;
+		pr_notice("%s: replaced\n", patch->name);
+		module_put(patch->is->owner);
+	}
+}
+
+static void want(struct patch *patch, bool wanted)
+{
+	struct patch *other;
+
+	patch->wanted = wanted;
+	if (!patch->is->replace)
+		return;
+	list_for_each_entry(other, &patches, list) {
+		if (other != patch)
+			other->wanted = other->enabled && !wanted;
+	}
+}
+
+int patch_enable(struct patch *patch)
+{
+	struct object *object;
+	int ret = 0;
+
+	if (patch->enabled) {
+		pr_err("%s: is enabled already\n", patch->name);
+		return -EALREADY;
+	}
+	if (patch->going || !try_module_get(patch->is->owner))
+		return -ENODEV;
+	patch->in_transition = true;
+	list_move_tail(&patch->list, &patches);
+	for_each_object(patch, object) {
+		ret = object_there(object);
+		if (ret == -EAGAIN)
+			pr_err("%s: module %s is just being loaded\n", patch->name, object->is->name);
+		if (ret > 0)
+			ret = object_prepare(patch, object);
+		if (ret)
+			break;
+	}
+	if (!ret) {
+		want(patch, true);
+		ret = flip(patch);
+		if (ret)
+			want(patch, false);
+	}
+	if (ret) {
+		patch_leave(patch);
+		patch->in_transition = false;
+		module_put(patch->is->owner);
+		pr_err("%s: not enabled (%d)\n", patch->name, ret);
+		return ret;
+	}
+	patch->enabled = true;
+	let_go_replaced();
+	for_each_object(patch, object)
+		after_patching(object);
+	patch->in_transition = false;
+	pr_notice("%s: enabled\n", patch->name);
+	return 0;
+}
+
+/* Whether a later patch has one of its functions. */
+static struct patch *patch_above(struct patch *patch)
+{
+	struct patch *above = patch;
+	struct object *object, *other_object;
+	struct func *func, *other;
+
+	list_for_each_entry_continue(above, &patches, list) {
+		for_each_object(above, other_object) {
+			for_each_func(other_object, other) {
+				for_each_object(patch, object) {
+					for_each_func(object, func) {
+						if (func->redirect && func->redirect == other->redirect)
+							return above;
+					}
+				}
+			}
+		}
+	}
+	return NULL;
+}
+
+int patch_disable(struct patch *patch)
+{
+	struct patch *above;
+	struct object *object;
+	int ret;
+
+	if (!patch->enabled) {
+		pr_err("%s: is not enabled\n", patch->name);
+		return -EINVAL;
+	}
+	above = patch_above(patch);
+	if (above) {
+		pr_err("%s: patch %s is above it, and is to be disabled first\n", patch->name,
+		       above->name);
+		return -EBUSY;
+	}
+	patch->in_transition = true;
+	for_each_object(patch, object) {
+		if (object->prepared && object->is->callbacks.pre_unpatch)
+			object->is->callbacks.pre_unpatch(object->is);
+	}
+	patch->wanted = false;
+	ret = flip(patch);
+	if (ret) {
+		patch->wanted = true;
+		for_each_object(patch, object)
+			after_patching(object);
+		patch->in_transition = false;
+		pr_err("%s: not disabled (%d)\n", patch->name, ret);
+		return ret;
+	}
+	patch->enabled = false;
+	patch_leave(patch);
+	patch->in_transition = false;
+	pr_notice("%s: disabled\n", patch->name);
+	module_put(patch->is->owner);
+	return 0;
+}
+
+/*
+ * Modules that come after the patch, and go before it
+ */
+
+static int module_coming(struct patch *patch, struct object *object)
+{
+	int ret = object_prepare(patch, object);
+
+	if (ret)
+		return ret;
+	ret = flip(patch);
+	if (ret)
+		object_leave(object);
+	else
+		after_patching(object);
+	return ret;
+}
+
+static void module_going(struct object *object)
+{
+	if (object->prepared && object->is->callbacks.pre_unpatch)
+		object->is->callbacks.pre_unpatch(object->is);
+	object_leave(object);
+}
+
+static struct object *object_of(struct patch *patch, const struct module *module)
+{
+	struct object *object;
+
+	for_each_object(patch, object) {
+		if (object->is->name && !strcmp(object->is->name, module->name))
+			return object;
+	}
+	return NULL;
+}
+
+static int on_module(struct notifier_block *block, unsigned long state, void *data)
+{
+	struct module *module = data;
+	struct patch *patch;
+	struct object *object;
+	int ret = 0;
+
+	if (state != MODULE_STATE_COMING && state != MODULE_STATE_GOING)
+		return NOTIFY_DONE;
+	mutex_lock(&patches_mutex);
+	list_for_each_entry(patch, &patches, list) {
+		object = patch->enabled ? object_of(patch, module) : NULL;
+		if (!object)
+			continue;
+		if (state == MODULE_STATE_GOING && object->present) {
+			module_going(object);
+		} else if (state == MODULE_STATE_COMING && !object->present) {
+			ret = module_coming(patch, object);
+			if (ret)
+				break;
+		}
+	}
+	if (ret) {
+		pr_err("%s: cannot patch module %s (%d), which is not loaded therefore\n",
+		       patch->name, module->name, ret);
+		list_for_each_entry(patch, &patches, list) {
+			object = patch->enabled ? object_of(patch, module) : NULL;
+			if (object && object->present)
+				module_going(object);
+		}
+	}
+	mutex_unlock(&patches_mutex);
+	return notifier_from_errno(ret);
+}
+
+static struct notifier_block module_notifier = {
+	.notifier_call = on_module,
+	/* Before anybody looks at the module's code. */
+	.priority = INT_MAX,
+};
+
+/*
+ * What patch modules call
+ */
+
+static void patch_free(struct patch *patch)
+{
+	struct object *object;
+
+	for_each_object(patch, object)
+		kfree(object->funcs);
+	kfree(patch->objects);
+	kfree(patch);
+}
+
+static struct patch *patch_new(const struct hotpatch_patch *is)
+{
+	struct patch *patch = kzalloc(sizeof(*patch), GFP_KERNEL);
+	u64 i;
+
+	if (!patch)
+		return NULL;
+	patch->is = is;
+	patch->name = is->owner->name;
+	INIT_LIST_HEAD(&patch->list);
+	init_completion(&patch->released);
+	patch->objects = kcalloc(is->object_count, sizeof(*patch->objects), GFP_KERNEL);
+	if (!patch->objects) {
+		kfree(patch);
+		return NULL;
+	}
+	for (i = 0; i < is->object_count; i++)
+		patch->objects[i].is = &is->objects[i];
+	for (i = 0; i < is->object_count; i++) {
+		struct object *object = &patch->objects[i];
+		struct func *func;
+
+		object->funcs = kcalloc(object->is->func_count, sizeof(*object->funcs), GFP_KERNEL);
+		if (!object->funcs) {
+			patch_free(patch);
+			return NULL;
+		}
+		for_each_func(object, func)
+			func->is = &object->is->funcs[func - object->funcs];
+	}
+	return patch;
+}
+
+int hotpatch_register(const struct hotpatch_patch *is)
+{
+	struct patch *patch = patch_new(is);
+	int ret;
+
+	if (!patch)
+		return -ENOMEM;
+	mutex_lock(&patches_mutex);
+	list_add_tail(&patch->list, &patches);
+	ret = sysfs_add(patch);
+	if (!ret)
+		ret = patch_enable(patch);
+	if (ret) {
+		patch->going = true;
+		list_del(&patch->list);
+	}
+	mutex_unlock(&patches_mutex);
+	if (ret) {
+		sysfs_remove(patch);
+		patch_free(patch);
+		return ret;
+	}
+	add_taint(TAINT_LIVEPATCH, LOCKDEP_STILL_OK);
+	return 0;
+}
+EXPORT_SYMBOL_GPL(hotpatch_register);
+
+static struct patch *patch_of(const struct hotpatch_patch *is)
+{
+	struct patch *patch;
+
+	list_for_each_entry(patch, &patches, list) {
+		if (patch->is == is)
+			return patch;
+	}
+	return NULL;
+}
+
+void hotpatch_unregister(const struct hotpatch_patch *is)
+{
+	struct patch *patch;
+
+	mutex_lock(&patches_mutex);
+	patch = patch_of(is);
+	if (patch) {
+		patch->going = true;
+		list_del(&patch->list);
+	}
+	mutex_unlock(&patches_mutex);
+	if (!patch)
+		return;
+	sysfs_remove(patch);
+	patch_free(patch);
+	/* What the patched code left to call_rcu() may still lead into the module. */
+	rcu_barrier();
+}
+EXPORT_SYMBOL_GPL(hotpatch_unregister);
+
+static int __init hotpatch_core_init(void)
+{
+	int ret = symbols_init();
+
+	if (ret)
+		return ret;
+	ret = sysfs_init();
+	if (ret)
+		return ret;
+	ret = register_module_notifier(&module_notifier);
+	if (ret)
+		sysfs_exit();
+	return ret;
+}
+module_init(hotpatch_core_init);
+
+/* Patch modules hold this one: there are none left. */
+static void __exit hotpatch_core_exit(void)
+{
+	unregister_module_notifier(&module_notifier);
+	sysfs_exit();
+	redirect_exit();
+}
+module_exit(hotpatch_core_exit);
+
+MODULE_DESCRIPTION("Hot patches for kernels without CONFIG_LIVEPATCH");
+MODULE_LICENSE("GPL");

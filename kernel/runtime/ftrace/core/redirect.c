@@ -1,0 +1,317 @@
+// SPDX-License-Identifier: GPL-2.0-only
+/*
+ * One ftrace_ops for all functions, and a table from the address of a call site
+ * to the code that is to run. The table changes under stop_machine() only: no
+ * processor is then in the handler, and all changes of a patch are seen at once.
+ */
+#include <linux/delay.h>
+#include <linux/ftrace.h>
+#include <linux/hashtable.h>
+#include <linux/rculist.h>
+#include <linux/sched/clock.h>
+#include <linux/sched/signal.h>
+#include <linux/slab.h>
+#include <linux/sort.h>
+#include <linux/stop_machine.h>
+
+#include "core.h"
+
+struct redirect {
+	struct hlist_node node;
+	/* As ftrace calls the place. */
+	unsigned long ip;
+	unsigned long address;
+	/* Where calls lead, and where they will; 0: nowhere else. */
+	unsigned long target;
+	unsigned long planned;
+	unsigned int users;
+};
+
+static DEFINE_HASHTABLE(redirects, 10);
+static unsigned int redirect_count;
+static u64 last_pause;
+
+/* Under `patches_mutex`, or with preemption off: entries go under stop_machine() only. */
+static struct redirect *find(unsigned long ip)
+{
+	struct redirect *redirect;
+
+	hash_for_each_possible_rcu_notrace(redirects, redirect, node, ip) {
+		if (redirect->ip == ip)
+			return redirect;
+	}
+	return NULL;
+}
+
+static void notrace handler(unsigned long ip, unsigned long parent, struct ftrace_ops *ops,
+			    struct ftrace_regs *fregs)
+{
+	struct redirect *redirect;
+
+	/* Keeps stop_machine() away. */
+	preempt_disable_notrace();
+	redirect = find(ip);
+	if (redirect && redirect->target) {
+#ifdef CONFIG_DYNAMIC_FTRACE_WITH_ARGS
+		ftrace_regs_set_instruction_pointer(fregs, redirect->target);
+#else
+		instruction_pointer_set(ftrace_get_regs(fregs), redirect->target);
+#endif
+	}
+	preempt_enable_notrace();
+}
+
+static struct ftrace_ops ops = {
+	.func = handler,
+	.flags = FTRACE_OPS_FL_IPMODIFY | FTRACE_OPS_FL_PERMANENT
+#ifndef CONFIG_DYNAMIC_FTRACE_WITH_ARGS
+		 | FTRACE_OPS_FL_SAVE_REGS
+#endif
+};
+
+static int take_out(void *redirect)
+{
+	hash_del(&((struct redirect *)redirect)->node);
+	return 0;
+}
+
+/* Of an ops without any functions, ftrace believes that it traces all. */
+static int hook(unsigned long ip)
+{
+	int ret = ftrace_set_filter_ip(&ops, ip, 0, 0);
+
+	if (ret || redirect_count)
+		return ret;
+	ret = register_ftrace_function(&ops);
+	if (ret)
+		ftrace_set_filter_ip(&ops, ip, 1, 0);
+	return ret;
+}
+
+static int unhook(unsigned long ip)
+{
+	if (redirect_count == 1) {
+		int ret = unregister_ftrace_function(&ops);
+
+		if (ret)
+			return ret;
+	}
+	return ftrace_set_filter_ip(&ops, ip, 1, 0);
+}
+
+struct redirect *redirect_get(unsigned long address)
+{
+	struct redirect *redirect;
+	unsigned long ip = kernel.ftrace_location(address);
+	int ret;
+
+	if (!ip) {
+		pr_err("%pS has no ftrace entry\n", (void *)address);
+		return ERR_PTR(-EINVAL);
+	}
+	redirect = find(ip);
+	if (redirect) {
+		redirect->users++;
+		return redirect;
+	}
+	redirect = kzalloc(sizeof(*redirect), GFP_KERNEL);
+	if (!redirect)
+		return ERR_PTR(-ENOMEM);
+	redirect->ip = ip;
+	redirect->address = address;
+	redirect->users = 1;
+	ret = hook(ip);
+	if (ret) {
+		pr_err("ftrace does not let go of %pS (%d)%s\n", (void *)address, ret,
+		       ret == -EBUSY ? ": another patch, kprobe or tracer leads its calls away, or ftrace_enabled is 0" : "");
+		kfree(redirect);
+		return ERR_PTR(ret);
+	}
+	/* It leads nowhere yet. */
+	hash_add_rcu(redirects, &redirect->node, ip);
+	redirect_count++;
+	return redirect;
+}
+
+void redirect_put(struct redirect *redirect)
+{
+	int ret;
+
+	if (--redirect->users)
+		return;
+	stop_machine(take_out, redirect, NULL);
+	ret = unhook(redirect->ip);
+	if (ret)
+		pr_err("ftrace keeps calling for %pS (%d)\n", (void *)redirect->address, ret);
+	redirect_count--;
+	kfree(redirect);
+}
+
+void redirect_plan(struct redirect *redirect, unsigned long target)
+{
+	redirect->planned = target;
+}
+
+void redirect_plan_nothing(void)
+{
+	struct redirect *redirect;
+	int bucket;
+
+	hash_for_each(redirects, bucket, redirect, node)
+		redirect->planned = 0;
+}
+
+/*
+ * Flip
+ */
+
+/* Of a function: any address from which it goes on, return addresses at its very end included. */
+struct extent {
+	unsigned long start;
+	unsigned long last;
+};
+
+static struct {
+	struct extent *ranges;
+	unsigned int range_count;
+	const struct module **modules;
+	unsigned int module_count;
+	struct holder holder;
+	u64 pause;
+} flip;
+
+static bool given_up(unsigned long address)
+{
+	unsigned int low = 0, high = flip.range_count, i;
+
+	while (low < high) {
+		unsigned int middle = (low + high) / 2;
+
+		if (address <= flip.ranges[middle].start)
+			high = middle;
+		else if (address > flip.ranges[middle].last)
+			low = middle + 1;
+		else
+			return true;
+	}
+	for (i = 0; i < flip.module_count; i++) {
+		if (within_module(address, flip.modules[i]))
+			return true;
+	}
+	return false;
+}
+
+static bool anybody_there(void)
+{
+	struct task_struct *group, *task;
+	int cpu;
+
+	for_each_process_thread(group, task) {
+		if (stack_holds(task, given_up, &flip.holder))
+			return true;
+	}
+	for_each_online_cpu(cpu) {
+		if (stack_holds(kernel.idle_task(cpu), given_up, &flip.holder))
+			return true;
+	}
+	return false;
+}
+
+static int flip_stopped(void *unused)
+{
+	u64 start = local_clock();
+	struct redirect *redirect;
+	int bucket, ret = 0;
+
+	if (anybody_there()) {
+		ret = -EBUSY;
+	} else {
+		hash_for_each(redirects, bucket, redirect, node)
+			redirect->target = redirect->planned;
+	}
+	flip.pause = local_clock() - start;
+	return ret;
+}
+
+static int by_start(const void *a, const void *b)
+{
+	const struct extent *one = a, *other = b;
+
+	return one->start < other->start ? -1 : one->start > other->start;
+}
+
+static int list_ranges(void)
+{
+	struct redirect *redirect;
+	int bucket;
+
+	flip.range_count = 0;
+	flip.ranges = kcalloc(redirect_count, sizeof(*flip.ranges), GFP_KERNEL);
+	if (!flip.ranges)
+		return -ENOMEM;
+	hash_for_each(redirects, bucket, redirect, node) {
+		unsigned long start = redirect->target ?: redirect->address;
+		unsigned long size = 0, offset;
+
+		if (redirect->target == redirect->planned)
+			continue;
+		if (!kernel.size_offset(start, &size, &offset) || offset) {
+			pr_err("cannot tell the size of %pS\n", (void *)start);
+			kfree(flip.ranges);
+			return -ENOENT;
+		}
+		flip.ranges[flip.range_count++] = (struct extent){ start, start + size };
+	}
+	sort(flip.ranges, flip.range_count, sizeof(*flip.ranges), by_start, NULL);
+	return 0;
+}
+
+static void tell_holder(const char *patch)
+{
+	unsigned int i;
+
+	pr_err("%s: %s (pid %d) is in code that would be replaced%s:\n", patch, flip.holder.comm,
+	       flip.holder.pid,
+	       flip.holder.unreliable ? ", by all that its stack holds" : "");
+	for (i = 0; i < flip.holder.count; i++)
+		pr_err("  %pS%s\n", (void *)flip.holder.frames[i],
+		       given_up(flip.holder.frames[i]) ? "  <--" : "");
+}
+
+int redirect_flip(const char *patch, const struct module **leaving, unsigned int leaving_count,
+		  unsigned int patience_ms)
+{
+	unsigned int waited = 0, wait = 5;
+	int ret = list_ranges();
+
+	if (ret)
+		return ret;
+	flip.modules = leaving;
+	flip.module_count = leaving_count;
+	for (;;) {
+		ret = stop_machine(flip_stopped, NULL, NULL);
+		if (ret != -EBUSY || waited >= patience_ms)
+			break;
+		if (msleep_interruptible(wait)) {
+			ret = -EINTR;
+			break;
+		}
+		waited += wait;
+		wait = min(wait * 2, 500U);
+	}
+	last_pause = flip.pause;
+	if (ret == -EBUSY)
+		tell_holder(patch);
+	kfree(flip.ranges);
+	return ret;
+}
+
+void redirect_exit(void)
+{
+	ftrace_free_filter(&ops);
+}
+
+u64 redirect_pause_ns(void)
+{
+	return last_pause;
+}

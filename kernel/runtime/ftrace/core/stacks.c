@@ -1,0 +1,148 @@
+// SPDX-License-Identifier: GPL-2.0-only
+/*
+ * Whether a task may be in certain code, while all other processors are stopped
+ * by stop_machine(): no task is then anywhere but where it was switched out, or
+ * in the stopper.
+ *
+ * Frame records (AAPCS64 6.4.6) tell who called whom, from where the task was
+ * switched out to its last record, in the pt_regs at the bottom of its stack.
+ * They are silent on one thing: what an exception interrupted may not have
+ * written its record yet, so that its return address is in a register only.
+ * Where an exception came between (a page fault that sleeps, preemption), and
+ * where the chain does not lead to its end, every word of the stack is taken for
+ * an address. That sees too much rather than too little, and such tasks soon
+ * move on.
+ */
+#include <linux/ptrace.h>
+#include <linux/sched/task_stack.h>
+
+#include <asm/processor.h>
+
+#include "core.h"
+
+struct walk {
+	bool (*given_up)(unsigned long address);
+	struct holder *holder;
+	bool found;
+};
+
+/* An address as it was before it was signed: XPACLRI, no operation without pointer authentication. */
+static unsigned long without_signature(unsigned long address)
+{
+	register unsigned long lr asm("x30") = address;
+
+	asm("hint #7" : "+r" (lr));
+	return lr;
+}
+
+static void visit(struct walk *walk, unsigned long address)
+{
+	struct holder *holder = walk->holder;
+
+	if (holder->count < STACK_FRAMES)
+		holder->frames[holder->count++] = address;
+	if (walk->given_up(address))
+		walk->found = true;
+}
+
+static bool visit_kernels(void *walk, unsigned long address)
+{
+	visit(walk, address);
+	return true;
+}
+
+static void scan(struct walk *walk, unsigned long from, unsigned long to)
+{
+	for (; from + sizeof(long) <= to; from += sizeof(long)) {
+		unsigned long word = without_signature(*(unsigned long *)from);
+
+		if (walk->given_up(word))
+			visit(walk, word);
+	}
+}
+
+static bool is_hidden(unsigned long address)
+{
+	return address && (address == kernel.graph_return || address == kernel.rethook_return);
+}
+
+/* Whether the record at `fp` is the one in pt_regs that stands for what an exception interrupted. */
+static bool is_exception(unsigned long fp, unsigned long low, unsigned long address)
+{
+	struct pt_regs *regs = (void *)(fp - offsetof(struct pt_regs, stackframe));
+
+	return (unsigned long)regs >= low && regs->pc == address;
+}
+
+enum chain { COMPLETE, HIDDEN, INTERRUPTED, BROKEN };
+
+static enum chain follow(struct walk *walk, struct task_struct *task, unsigned long fp,
+			 unsigned long low)
+{
+	unsigned long end = (unsigned long)task_stack_page(task) + THREAD_SIZE;
+	unsigned long last = (unsigned long)task_pt_regs(task)->stackframe;
+	enum chain chain = COMPLETE;
+
+	while (fp != last) {
+		unsigned long address;
+
+		if (fp < low || fp & 7 || fp + 16 > end)
+			return BROKEN;
+		address = without_signature(((unsigned long *)fp)[1]);
+		if (is_exception(fp, low, address))
+			chain = INTERRUPTED;
+		else if (is_hidden(address) && chain == COMPLETE)
+			chain = HIDDEN;
+		visit(walk, address);
+		low = fp + 16;
+		fp = *(unsigned long *)fp;
+	}
+	return chain;
+}
+
+static bool is_dead(struct task_struct *task)
+{
+	return READ_ONCE(task->__state) == TASK_DEAD || !task_stack_page(task) ||
+	       !refcount_read(&task->stack_refcount);
+}
+
+bool stack_holds(struct task_struct *task, bool (*given_up)(unsigned long address),
+		 struct holder *holder)
+{
+	struct walk walk = { given_up, holder };
+	enum chain chain;
+
+	holder->count = 0;
+	holder->unreliable = false;
+	if (task == current) {
+		chain = follow(&walk, task, (unsigned long)__builtin_frame_address(0),
+			       (unsigned long)task_stack_page(task));
+	} else if (READ_ONCE(task->on_cpu)) {
+		/* The stopper of another processor: where `current` is, too. */
+		return false;
+	} else if (is_dead(task)) {
+		return false;
+	} else {
+		unsigned long sp = thread_saved_sp(task);
+		unsigned long page = (unsigned long)task_stack_page(task);
+
+		if (sp < page || sp >= page + THREAD_SIZE) {
+			chain = BROKEN;
+			sp = page;
+		} else {
+			visit(&walk, without_signature(thread_saved_pc(task)));
+			chain = follow(&walk, task, thread_saved_fp(task), sp);
+		}
+		if (chain == INTERRUPTED || chain == BROKEN)
+			scan(&walk, sp, page + THREAD_SIZE);
+	}
+	/* The kernel's own unwinder knows where such returns really lead. */
+	if (chain != COMPLETE)
+		kernel.stack_walk(visit_kernels, &walk, task, NULL);
+	if (!walk.found && !(task == current && chain == BROKEN))
+		return false;
+	holder->pid = task->pid;
+	memcpy(holder->comm, task->comm, sizeof(holder->comm));
+	holder->unreliable = chain == INTERRUPTED || chain == BROKEN;
+	return true;
+}

@@ -1,0 +1,50 @@
+/* SPDX-License-Identifier: GPL-2.0-only */
+/* A patch of the victim by hand; VALUE is what its functions then give. */
+#include <linux/delay.h>
+#include <linux/module.h>
+
+#include <hotpatch_core.h>
+
+static noinline int new_value(int base)
+{
+	barrier();
+	return base + VALUE;
+}
+
+static __maybe_unused noinline int new_sleep(unsigned int ms)
+{
+	msleep_interruptible(ms);
+	return VALUE;
+}
+
+#ifndef FUNCS
+#define FUNCS { "victim_value", new_value, 0 }, { "victim_sleep", new_sleep, 0 }
+#endif
+#ifndef CALLBACKS
+#define CALLBACKS {}
+#endif
+#ifndef REPLACE
+#define REPLACE 0
+#endif
+
+static const struct hotpatch_func funcs[] = { FUNCS };
+static struct hotpatch_object objects[] = {
+	{ "victim", funcs, ARRAY_SIZE(funcs), .callbacks = CALLBACKS },
+};
+static const struct hotpatch_patch patch = {
+	THIS_MODULE, objects, ARRAY_SIZE(objects), .replace = REPLACE,
+};
+
+static int __init patch_init(void)
+{
+	return hotpatch_register(&patch);
+}
+module_init(patch_init);
+
+static void __exit patch_exit(void)
+{
+	hotpatch_unregister(&patch);
+}
+module_exit(patch_exit);
+
+MODULE_LICENSE("GPL");
