@@ -123,7 +123,8 @@ function described({ objects, observations, module, runPre }: BuildResult): Omit
   const remarks = new Set(objects.flatMap((object) => object.remarks));
   const all = observations.filter((one) => blocks(one) && !remarks.has(one)).map(reasonOf);
   // Units that read the same header say the same of it.
-  const reasons = [...new Map(all.map((reason) => [`${reason.rule} ${reason.message}`, reason])).values()];
+  const key = ({ rule, symbol, file = "", message }: Reason) => `${rule} ${symbol ?? file} ${message}`;
+  const reasons = [...new Map(all.map((reason) => [key(reason), reason])).values()];
   const matched = runPre && { runPre };
   if (module) return { outcome: "carried", reasons, module, ...matched };
   const isUncompiled = reasons.some(({ rule }) => rule === "does-not-compile");
