@@ -2,12 +2,12 @@ import type { Place } from "./place.js";
 
 /** Finds lines and columns, both from 1, of offsets in a text. */
 export class LineIndex {
-  readonly #text: string;
+  readonly text: string;
   readonly #starts: Uint32Array;
   #lines: readonly string[] | undefined;
 
   constructor(text: string) {
-    this.#text = text;
+    this.text = text;
     let count = 1;
     for (let end = text.indexOf("\n"); end !== -1; end = text.indexOf("\n", end + 1)) count++;
     this.#starts = new Uint32Array(count);
@@ -18,7 +18,7 @@ export class LineIndex {
 
   /** All lines without their ends; held until {@link release}. */
   get lines(): readonly string[] {
-    this.#lines ??= this.#text.split("\n");
+    this.#lines ??= this.text.split("\n");
     return this.#lines;
   }
 
@@ -27,7 +27,7 @@ export class LineIndex {
     const start = this.#starts[number - 1];
     return start === undefined
       ? ""
-      : this.#text.slice(start, this.#starts[number] ?? this.#text.length + 1).replace(/\n$/, "");
+      : this.text.slice(start, this.#starts[number] ?? this.text.length + 1).replace(/\n$/, "");
   }
 
   lineAt(offset: number): number {
@@ -42,7 +42,7 @@ export class LineIndex {
 
   /** Where a line begins. @param row counts from 0; behind the last line it is the text's length */
   offsetOf(row: number): number {
-    return this.#starts[row] ?? this.#text.length;
+    return this.#starts[row] ?? this.text.length;
   }
 
   place(file: string, start: number, end: number): Place {

@@ -1,7 +1,6 @@
 import { kindOfFile } from "@kernel-hotpatch/kernel/build/file-kinds";
 import type { FileChange } from "@kernel-hotpatch/kernel/build/patch-files";
 import type { Work } from "@kernel-hotpatch/kernel/host/work";
-import { editBetween } from "../syntax/edit.js";
 import { decodeSource } from "../syntax/source-text.js";
 import type { Edit, Engine, Stretch, SyntaxTree } from "../syntax/tree.js";
 import type { ChangedFile, ChangeSet, Hunk } from "./change-set.js";
@@ -156,7 +155,7 @@ export class EditedFile {
   readonly #before: LazySourceFile | undefined;
   /** What stretches of the text before declare; nothing where they have errors. */
   readonly #stretches = new Map<string, readonly Held[] | undefined>();
-  #whole: { readonly held: readonly Held[]; text: string; tree: SyntaxTree } | undefined;
+  #whole: { readonly held: readonly Held[]; lines: LineIndex; tree: SyntaxTree } | undefined;
   #after: LazySourceFile | undefined;
 
   /** @param before the text it is compared with; undefined for a new file */
@@ -234,21 +233,22 @@ export class EditedFile {
   #compareWhole(after: LazySourceFile, hunks: readonly Hunk[]): Omit<Comparison, "hunks"> {
     const whole = this.#whole ?? this.#openWhole();
     this.#whole = whole;
-    const edit = editBetween(whole.text, after.text);
-    if (edit) {
-      whole.tree.edit(edit);
+    if (whole.lines.text !== after.text) {
+      // Since it was read last, the text may have been edited far apart: what lies between is not read again.
+      const moves = hunksBetween(whole.lines.lines, after.lines.lines);
+      moveTree(whole.tree, whole.lines, after.lines, moves.length > MOST_MOVES ? [spanOf(moves)] : moves);
       const tree = this.#engine.parse(after.text, whole.tree);
       whole.tree.free();
       whole.tree = tree;
-      whole.text = after.text;
+      whole.lines = after.lines;
     }
     return compareItems(this.#before, whole.held, after, [whole.tree], hunks);
   }
 
   #openWhole() {
-    const text = this.#before?.text ?? "";
-    const tree = this.#engine.parse(text);
-    return { held: this.#before ? heldPieces(this.#before, tree.root) : [], text, tree };
+    const lines = this.#before?.lines ?? new LineIndex("");
+    const tree = this.#engine.parse(lines.text);
+    return { held: this.#before ? heldPieces(this.#before, tree.root) : [], lines, tree };
   }
 }
 
@@ -288,6 +288,18 @@ function openSource(
   readConditions: ReadConditions,
 ): LazySourceFile {
   return new LazySourceFile(engine, path, text, readConditions(path, text));
+}
+
+/** One stretch that holds all of some. */
+function spanOf(hunks: readonly Hunk[]): Hunk {
+  const span = (side: "before" | "after") => {
+    const first = hunks[0]?.[side] ?? { start: 0, count: 0 };
+    const last = hunks.at(-1)?.[side] ?? first;
+    const start = first.count === 0 ? first.start + 1 : first.start;
+    const end = last.count === 0 ? last.start + 1 : last.start + last.count;
+    return end === start ? { start: start - 1, count: 0 } : { start, count: end - start };
+  };
+  return { before: span("before"), after: span("after") };
 }
 
 /** Moves the places of the tree of the text before to where they are in the text after. */
