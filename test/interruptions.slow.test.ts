@@ -93,7 +93,12 @@ test(
     for (const { status, stderr } of builds) expect({ status, stderr }).toEqual({ status: 0, stderr: "" });
     for (const output of ["two", "same"]) {
       expect(digest(join(folder, output, "patch.ko"))).toBe(digest(join(folder, "one/patch.ko")));
-      expect(readdirSync(join(folder, output)).sort()).toEqual(["objects", "patch.ko", "report.json"]);
+      expect(readdirSync(join(folder, output)).sort()).toEqual([
+        "objects",
+        "patch.ko",
+        "patch.provenance.json",
+        "report.json",
+      ]);
     }
   },
   5 * MINUTES,
