@@ -1,3 +1,5 @@
+import { SectionType, SymbolBinding, SymbolType } from "./format.js";
+
 /** Where a symbol lives when it is in no section; `livepatch` is resolved by the kernel's livepatch core. */
 export type NoSection = "undefined" | "absolute" | "common" | "livepatch";
 
@@ -46,6 +48,40 @@ export interface ElfSymbol {
   section: ElfSection | NoSection;
   value: number;
   size: number;
+}
+
+/** A section with contents (gABI: SHT_PROGBITS) and, so far, without relocations. */
+export function newSection(
+  name: string,
+  flags: number,
+  align: number,
+  data: Uint8Array = new Uint8Array(0),
+): ElfSection {
+  const entrySize = 0;
+  return {
+    name,
+    type: SectionType.PROGBITS,
+    flags,
+    align,
+    entrySize,
+    data,
+    relocations: [],
+    otherRelocations: [],
+  };
+}
+
+/** The symbol that stands for a section itself (gABI: STT_SECTION). */
+export function sectionSymbol(section: ElfSection): ElfSymbol {
+  const { name } = section;
+  return {
+    name,
+    binding: SymbolBinding.LOCAL,
+    type: SymbolType.SECTION,
+    other: 0,
+    section,
+    value: 0,
+    size: 0,
+  };
 }
 
 export interface ElfRelocation {

@@ -53,7 +53,8 @@ export interface PatchModuleRequest {
 export interface LinkingMaterials {
   readonly symbols: KernelSymbols;
   readonly runtime: Runtime;
-  readonly findByCode: FindByCode;
+  /** On the ftrace back end only. */
+  readonly findByCode?: FindByCode;
 }
 
 /**
@@ -63,6 +64,7 @@ export interface LinkingMaterials {
 export async function linkingMaterials(work: Work, profile: KernelProfile): Promise<LinkingMaterials> {
   const [symbols, runtime] = await Promise.all([kernelSymbols(work, profile), runtimeOf(work, profile)]);
   await Promise.all([symbols.table("vmlinux"), symbols.anyModule()]);
+  if (runtime.backend !== "ftrace") return { symbols, runtime };
   return { symbols, runtime, findByCode: await finderByCode(work, profile, symbols) };
 }
 
@@ -77,7 +79,7 @@ export async function makePatchModule(
   request: PatchModuleRequest,
   materials: LinkingMaterials,
 ): Promise<{ module?: PatchModule; observations: Observation[] }> {
-  const { symbols, runtime } = materials;
+  const { symbols, runtime, findByCode } = materials;
   work.progress("linking patch.ko");
   const units = await Promise.all(
     request.units.map(async (unit) => ({
@@ -96,10 +98,9 @@ export async function makePatchModule(
         .filter(({ type }) => type === SymbolType.FUNCTION)
         .map((symbol) => [symbol.name, symbol]),
     );
-    const linked: LinkedUnit & { readonly late?: readonly LateReference[] } =
-      runtime.backend === "ftrace"
-        ? await linkLate(symbols, unit, unit.carried, defined, materials.findByCode)
-        : await linkUnit(symbols, unit, unit.carried, defined);
+    const linked: LinkedUnit & { readonly late?: readonly LateReference[] } = findByCode
+      ? await linkLate(symbols, unit, unit.carried, defined, findByCode)
+      : await linkUnit(symbols, unit, unit.carried, defined);
     late.push(...(linked.late ?? []));
     for (const [name, entry] of linked.exports) used.set(name, entry);
     observations.push(...linked.refusals.map(asRefusal), ...linked.remarks);

@@ -1,5 +1,5 @@
-import { SectionFlag, SectionType } from "../elf/format.js";
-import type { ElfObject, ElfSection } from "../elf/object.js";
+import { SectionFlag } from "../elf/format.js";
+import { type ElfObject, type ElfSection, newSection } from "../elf/object.js";
 import { Fault } from "../host/fault.js";
 import type { Observation } from "../observation.js";
 import { moduleInformation } from "../profile/module-file.js";
@@ -43,7 +43,7 @@ export function modinfoSection(
     if (value !== undefined) fields.push([key, value]);
   }
   const text = fields.map(([key, value]) => `${key}=${value}\0`).join("");
-  return section(".modinfo", SectionFlag.ALLOC, 1, new TextEncoder().encode(text));
+  return newSection(".modinfo", SectionFlag.ALLOC, 1, new TextEncoder().encode(text));
 }
 
 /**
@@ -71,7 +71,7 @@ export function versionsSection(
     view.setBigUint64(index * size + crcAt, BigInt(crc), littleEndian);
     data.set(bytes, index * size + nameAt);
   }
-  return section("__versions", SectionFlag.ALLOC, 8, data);
+  return newSection("__versions", SectionFlag.ALLOC, 8, data);
 }
 
 /**
@@ -107,17 +107,4 @@ export function versionDisagreements(
     });
   }
   return observations;
-}
-
-function section(name: string, flags: number, align: number, data: Uint8Array): ElfSection {
-  return {
-    name,
-    type: SectionType.PROGBITS,
-    flags,
-    align,
-    entrySize: 0,
-    data,
-    relocations: [],
-    otherRelocations: [],
-  };
 }

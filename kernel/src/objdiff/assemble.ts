@@ -1,5 +1,5 @@
 import { SectionFlag, SymbolBinding, SymbolType } from "../elf/format.js";
-import type { ElfObject, ElfSection, ElfSymbol } from "../elf/object.js";
+import { type ElfObject, type ElfSection, type ElfSymbol, sectionSymbol } from "../elf/object.js";
 import { alignUp } from "../elf/write.js";
 import { type Atom, type AtomicObject, bytesOf, isAtom, type Reference } from "./atoms.js";
 import type { Correlation } from "./correlate.js";
@@ -23,7 +23,7 @@ export function assemble(
   const symbols: ElfSymbol[] = [fileSymbol(patched.object)];
   const sectionSymbols = new Map<ElfSection, ElfSymbol>();
   for (const section of sections) {
-    const symbol = { ...EMPTY_SYMBOL, name: section.name, type: SymbolType.SECTION, section };
+    const symbol = sectionSymbol(section);
     sectionSymbols.set(section, symbol);
     symbols.push(symbol);
   }

@@ -1,5 +1,11 @@
-import { SectionFlag, SectionType, SymbolBinding, SymbolType } from "../../elf/format.js";
-import type { ElfObject, ElfSection, ElfSymbol } from "../../elf/object.js";
+import { SectionFlag, SymbolType } from "../../elf/format.js";
+import {
+  type ElfObject,
+  type ElfSection,
+  type ElfSymbol,
+  newSection,
+  sectionSymbol,
+} from "../../elf/object.js";
 import { alignUp } from "../../elf/write.js";
 import { Fault } from "../../host/fault.js";
 import { isPage, type LateReference } from "./late-reference.js";
@@ -16,16 +22,8 @@ const PAGE = 4096;
 export function layOutCode(carried: ElfObject, late: readonly LateReference[]): void {
   const pieces = carried.sections.filter(isCode);
   if (pieces.length === 0) return;
-  const text: ElfSection = {
-    name: ".text",
-    type: SectionType.PROGBITS,
-    flags: SectionFlag.ALLOC | SectionFlag.EXECINSTR,
-    align: Math.max(...pieces.map(({ align }) => align)),
-    entrySize: 0,
-    data: new Uint8Array(0),
-    relocations: [],
-    otherRelocations: [],
-  };
+  const align = Math.max(...pieces.map((piece) => piece.align));
+  const text = newSection(".text", SectionFlag.ALLOC | SectionFlag.EXECINSTR, align);
   const at = new Map<ElfSection, number>();
   let end = 0;
   for (const piece of pieces) {
@@ -36,15 +34,7 @@ export function layOutCode(carried: ElfObject, late: readonly LateReference[]): 
     end = start + piece.data.length;
   }
   text.data = new Uint8Array(end);
-  const symbol: ElfSymbol = {
-    name: "",
-    binding: SymbolBinding.LOCAL,
-    type: SymbolType.SECTION,
-    other: 0,
-    section: text,
-    value: 0,
-    size: 0,
-  };
+  const symbol: ElfSymbol = { ...sectionSymbol(text), name: "" };
   for (const [piece, start] of at) {
     text.data.set(piece.data, start);
     text.relocations.push(

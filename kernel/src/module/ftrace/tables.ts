@@ -1,5 +1,11 @@
-import { SectionFlag, SectionType, SymbolBinding, SymbolType } from "../../elf/format.js";
-import type { ElfObject, ElfSection, ElfSymbol } from "../../elf/object.js";
+import { SectionFlag, SymbolBinding, SymbolType } from "../../elf/format.js";
+import {
+  type ElfObject,
+  type ElfSection,
+  type ElfSymbol,
+  newSection,
+  sectionSymbol,
+} from "../../elf/object.js";
 import { CALLBACK_KINDS } from "../../objdiff/marks.js";
 import type { PatchContents } from "../livepatch/tables.js";
 import { type LateReference, type LateSymbol, R_AARCH64 } from "./late-reference.js";
@@ -21,11 +27,11 @@ export function ftraceTables(
   const objects = [...new Set([...redirects, ...callbacks, ...late].map(({ object }) => object))].sort();
   const symbols = new Map(late.map(({ symbol }) => [keyOf(symbol), symbol] as const));
   const indices = new Map([...symbols.keys()].map((key, index) => [key, index]));
-  const data = emptySection(".data.hotpatch", SectionFlag.ALLOC | SectionFlag.WRITE, 8);
-  const dataSymbol = localSymbol(data);
+  const data = newSection(".data.hotpatch", SectionFlag.ALLOC | SectionFlag.WRITE, 8);
+  const dataSymbol = sectionSymbol(data);
   const undefinedSections = new Map<ElfSection, ElfSymbol>();
   const placeOf = ({ section, offset }: LateReference): Word => {
-    const symbol = undefinedSections.get(section) ?? localSymbol(section);
+    const symbol = undefinedSections.get(section) ?? sectionSymbol(section);
     undefinedSections.set(section, symbol);
     return { symbol, addend: offset };
   };
@@ -105,8 +111,8 @@ function keyOf({ object, name, sympos, reader }: LateSymbol): string {
 }
 
 function writeWords(words: readonly Word[], into: ElfSection): { section: ElfSection; symbol: ElfSymbol } {
-  const strings = emptySection(".rodata.hotpatch", SectionFlag.ALLOC, 1);
-  const symbol = localSymbol(strings);
+  const strings = newSection(".rodata.hotpatch", SectionFlag.ALLOC, 1);
+  const symbol = sectionSymbol(strings);
   const known = new Map<string, number>();
   const texts: Uint8Array[] = [];
   let size = 0;
@@ -129,31 +135,6 @@ function writeWords(words: readonly Word[], into: ElfSection): { section: ElfSec
   }
   strings.data = Buffer.concat(texts);
   return { section: strings, symbol };
-}
-
-function emptySection(name: string, flags: number, align: number): ElfSection {
-  return {
-    name,
-    type: SectionType.PROGBITS,
-    flags,
-    align,
-    entrySize: 0,
-    data: new Uint8Array(0),
-    relocations: [],
-    otherRelocations: [],
-  };
-}
-
-function localSymbol(section: ElfSection): ElfSymbol {
-  return {
-    name: section.name,
-    binding: SymbolBinding.LOCAL,
-    type: SymbolType.SECTION,
-    other: 0,
-    section,
-    value: 0,
-    size: 0,
-  };
 }
 
 function globalSymbol(name: string, section: ElfSymbol["section"], size: number): ElfSymbol {

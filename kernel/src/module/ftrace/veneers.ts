@@ -1,5 +1,5 @@
-import { SectionFlag, SectionType, SymbolBinding, SymbolType } from "../../elf/format.js";
-import type { ElfObject, ElfSection, ElfSymbol } from "../../elf/object.js";
+import { SectionFlag, SymbolBinding, SymbolType } from "../../elf/format.js";
+import { type ElfObject, type ElfSymbol, newSection } from "../../elf/object.js";
 import { type LateReference, type LateSymbol, R_AARCH64 } from "./late-reference.js";
 
 // Arm ARM C6.2: adrp x16, 0; add x16, x16, #0; br x16. IP0 is free at calls (AAPCS64, 6.1.1), as in the kernel's own
@@ -18,16 +18,7 @@ export interface Veneers {
 /** @param object the object that the unit is part of */
 export function veneersFor(carried: ElfObject, object: string): Veneers {
   const made = new Map<string, { symbol: ElfSymbol; to: LateSymbol; addend: number }>();
-  const section: ElfSection = {
-    name: ".text.hotpatch.veneers",
-    type: SectionType.PROGBITS,
-    flags: SectionFlag.ALLOC | SectionFlag.EXECINSTR,
-    align: 4,
-    entrySize: 0,
-    data: new Uint8Array(0),
-    relocations: [],
-    otherRelocations: [],
-  };
+  const section = newSection(".text.hotpatch.veneers", SectionFlag.ALLOC | SectionFlag.EXECINSTR, 4);
   return {
     to(late, addend) {
       const key = `${late.object} ${late.name} ${late.sympos} ${addend}`;

@@ -1,5 +1,5 @@
-import { SectionFlag, SectionType, SymbolBinding, SymbolType } from "../../elf/format.js";
-import type { ElfObject, ElfSection } from "../../elf/object.js";
+import { SectionFlag, SymbolType } from "../../elf/format.js";
+import { type ElfObject, newSection, sectionSymbol } from "../../elf/object.js";
 import { Fault } from "../../host/fault.js";
 import type { CallbackKind } from "../../objdiff/marks.js";
 import type { Observation } from "../../observation.js";
@@ -21,31 +21,16 @@ export interface DeclaredCallbacks {
  */
 export function keepCallable({ carried, callbacks }: DeclaredCallbacks): void {
   if (callbacks.length === 0) return;
-  const section: ElfSection = {
-    name: ".data.hotpatch.callbacks",
-    type: SectionType.PROGBITS,
-    flags: SectionFlag.ALLOC | SectionFlag.WRITE,
-    align: 8,
-    entrySize: 0,
-    data: new Uint8Array(8 * callbacks.length),
-    relocations: callbacks.map(({ name }, index) => ({
-      offset: 8 * index,
-      type: absoluteRelocation(carried.machine),
-      symbol: functionOf(carried, name),
-      addend: 0,
-    })),
-    otherRelocations: [],
-  };
+  const flags = SectionFlag.ALLOC | SectionFlag.WRITE;
+  const section = newSection(".data.hotpatch.callbacks", flags, 8, new Uint8Array(8 * callbacks.length));
+  section.relocations = callbacks.map(({ name }, index) => ({
+    offset: 8 * index,
+    type: absoluteRelocation(carried.machine),
+    symbol: functionOf(carried, name),
+    addend: 0,
+  }));
   carried.sections.push(section);
-  carried.symbols.push({
-    name: section.name,
-    binding: SymbolBinding.LOCAL,
-    type: SymbolType.SECTION,
-    other: 0,
-    section,
-    value: 0,
-    size: 0,
-  });
+  carried.symbols.push(sectionSymbol(section));
 }
 
 /** Brings the callbacks of all units together: the kernel has room for one of a kind in each object. */

@@ -1,5 +1,5 @@
-import { Machine, SectionFlag, SectionType, SymbolBinding, SymbolType } from "../../elf/format.js";
-import type { ElfObject, ElfSection, ElfSymbol } from "../../elf/object.js";
+import { Machine, SectionFlag, SymbolBinding, SymbolType } from "../../elf/format.js";
+import { type ElfObject, type ElfSymbol, newSection, sectionSymbol } from "../../elf/object.js";
 import { alignUp } from "../../elf/write.js";
 import { Fault } from "../../host/fault.js";
 import type { CallbackKind, SystemState } from "../../objdiff/marks.js";
@@ -54,24 +54,8 @@ export function livepatchTables(
   const functionsAt = objectsAt + (objects.length + 1) * objectSize;
   const statesAt = alignUp(functionsAt + (redirects.length + objects.length) * funcSize, 8);
   const size = statesAt + (states.length > 0 ? states.length + 1 : 0) * stateSize;
-  const data: ElfSection = {
-    name: ".data.hotpatch",
-    type: SectionType.PROGBITS,
-    flags: SectionFlag.ALLOC | SectionFlag.WRITE,
-    align: 8,
-    entrySize: 0,
-    data: new Uint8Array(size),
-    relocations: [],
-    otherRelocations: [],
-  };
-  const strings: ElfSection = {
-    ...data,
-    name: ".rodata.hotpatch",
-    flags: SectionFlag.ALLOC,
-    align: 1,
-    relocations: [],
-    otherRelocations: [],
-  };
+  const data = newSection(".data.hotpatch", SectionFlag.ALLOC | SectionFlag.WRITE, 8, new Uint8Array(size));
+  const strings = newSection(".rodata.hotpatch", SectionFlag.ALLOC, 1);
   const dataSymbol = sectionSymbol(data);
   const stringsSymbol = sectionSymbol(strings);
   const thisModule: ElfSymbol = {
@@ -144,18 +128,6 @@ export function livepatchTables(
     flags,
     sections: [data, strings],
     symbols: [dataSymbol, stringsSymbol, thisModule, patch],
-  };
-}
-
-function sectionSymbol(section: ElfSection): ElfSymbol {
-  return {
-    name: section.name,
-    binding: SymbolBinding.LOCAL,
-    type: SymbolType.SECTION,
-    other: 0,
-    section,
-    value: 0,
-    size: 0,
   };
 }
 
