@@ -168,7 +168,7 @@ function whyNotReplaced(orig: Atom, patched: Atom, uses: BothUses): Observation 
   const refusal = changedData(orig, patched);
   const isOwn = ({ section, symbols, references }: Atom) =>
     isReadOnly(section) &&
-    symbols.every(({ binding }) => binding === SymbolBinding.LOCAL) &&
+    isLocal({ symbols }) &&
     references.every(({ target }) => isAtom(target) && target.kind !== "function");
   if (!isOwn(orig) || !isOwn(patched)) return refusal;
   const users = [...(uses.orig.get(orig) ?? []), ...(uses.patched.get(patched) ?? [])].map(
@@ -206,8 +206,7 @@ function callersOf(
   uses: BothUses,
   { origOf }: Correlation,
 ): readonly Atom[] | undefined {
-  const isOwn = ({ symbols }: Atom) => symbols.every(({ binding }) => binding === SymbolBinding.LOCAL);
-  if (!isOwn(orig) || !isOwn(patched)) return undefined;
+  if (!isLocal(orig) || !isLocal(patched)) return undefined;
   const [before, after] = [uses.orig.get(orig) ?? [], uses.patched.get(patched) ?? []];
   if ([...before, ...after].some(({ user, address }) => address || user.kind !== "function"))
     return undefined;
@@ -242,6 +241,11 @@ function copyRemark(atom: Atom, uses: Uses): Observation {
     section: atom.section.name,
     message: `function '${atom.name}' has no ftrace entry; what calls it is redirected instead and brings it along: ${callers.join(", ")}`,
   };
+}
+
+/** Whether no other file can name it. */
+function isLocal({ symbols }: Pick<Atom, "symbols">): boolean {
+  return symbols.every(({ binding }) => binding === SymbolBinding.LOCAL);
 }
 
 function isWeak({ symbols }: Atom): boolean {
