@@ -1,5 +1,6 @@
 import type { Stretch } from "../syntax/tree.js";
 import type { Hunk } from "./change-set.js";
+import { endRow, firstRow } from "./hunks.js";
 import type { LineIndex } from "./line-index.js";
 
 /** A stretch of the text before, and the stretch of the text after that took its place. */
@@ -26,20 +27,22 @@ export function changedRegions(
   const isEnd = (row: number) => lines[row]?.startsWith("}") === true;
   const regions: Region[] = [];
   let [end, read] = [0, 0];
-  for (let at = 0; at < hunks.length; at++) {
-    let start = firstRow(hunks[at]?.before);
-    const shift = firstRow(hunks[at]?.after) - start;
+  for (let at = 0, hunk = hunks[0]; hunk; hunk = hunks[++at]) {
+    let start = firstRow(hunk.before);
+    const shift = firstRow(hunk.after) - start;
     while (start > end && !isEnd(start - 1)) start--;
     let endAfter = 0;
     for (let isClosed = false; !isClosed; ) {
-      end = endRow(hunks[at]?.before);
-      endAfter = endRow(hunks[at]?.after);
-      const next = hunks[at + 1];
+      end = endRow(hunk.before);
+      endAfter = endRow(hunk.after);
+      const next: Hunk | undefined = hunks[at + 1];
       const limit = next ? firstRow(next.before) : lines.length;
       for (; end < limit && !isClosed; end++, endAfter++) isClosed = isEnd(end);
       // It reaches up to the next difference, which belongs to it then.
-      if (!isClosed && next) at++;
-      else isClosed = true;
+      if (!isClosed && next) {
+        hunk = next;
+        at++;
+      } else isClosed = true;
     }
     if (!isBalanced(lines.slice(start, end))) return undefined;
     read += end - start;
@@ -50,10 +53,6 @@ export function changedRegions(
 
 /** Read twice, before and after; of a whole file, the second reading costs next to nothing. */
 const LARGEST_SHARE = 0.4;
-
-type Side = Hunk["before"];
-const firstRow = (side: Side | undefined) => (side ? side.start - (side.count === 0 ? 0 : 1) : 0);
-const endRow = (side: Side | undefined) => firstRow(side) + (side?.count ?? 0);
 
 /** Whether every `#if` of some lines ends within them. */
 function isBalanced(lines: readonly string[]): boolean {
@@ -70,7 +69,7 @@ function isBalanced(lines: readonly string[]): boolean {
 /** `#if`, `#ifdef`, `#else`, `#elif`, `#endif` and their like. */
 const DIRECTIVE = /^\s*#\s*(if|el|end)/;
 
-function holdsCondition(lines: LineIndex, side: Side): boolean {
+function holdsCondition(lines: LineIndex, side: Hunk["before"]): boolean {
   for (let row = firstRow(side); row < endRow(side); row++)
     // Its condition may go on in the lines behind it.
     for (let above = row; above === row || lines.lines[above]?.endsWith("\\"); above--)

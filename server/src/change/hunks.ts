@@ -47,6 +47,16 @@ function hunk(old: number, oldCount: number, now: number, nowCount: number): Hun
   };
 }
 
+/** The first line of one side, counted from 0; of an empty side the line that it stands in front of. */
+export function firstRow({ start, count }: Hunk["before"]): number {
+  return count === 0 ? start : start - 1;
+}
+
+/** The line behind the last one of one side, counted from 0. */
+export function endRow(side: Hunk["before"]): number {
+  return firstRow(side) + side.count;
+}
+
 /**
  * Where a line of the text before is in the text after.
  * @param line counts from 1

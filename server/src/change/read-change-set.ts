@@ -1,12 +1,13 @@
 import { kindOfFile } from "@kernel-hotpatch/kernel/build/file-kinds";
 import type { FileChange } from "@kernel-hotpatch/kernel/build/patch-files";
 import type { Work } from "@kernel-hotpatch/kernel/host/work";
+import { editBetween } from "../syntax/edit.js";
 import { decodeSource } from "../syntax/source-text.js";
 import type { Edit, Engine, Stretch, SyntaxTree } from "../syntax/tree.js";
 import type { ChangedFile, ChangeSet, Hunk } from "./change-set.js";
 import { changedRegions } from "./changed-regions.js";
 import { compareItems, type Held, heldPieces } from "./compare-items.js";
-import { hunksBetween, lineAfter } from "./hunks.js";
+import { firstRow, hunksBetween, lineAfter } from "./hunks.js";
 import { LineIndex } from "./line-index.js";
 import { severalAtATime } from "./several-at-a-time.js";
 import { type ConditionsAt, LazySourceFile } from "./source-file.js";
@@ -82,14 +83,15 @@ function compareRegions(
   after: LazySourceFile,
   hunks: readonly Hunk[],
 ): Omit<Comparison, "hunks"> | undefined {
+  const regions = changedRegions(before.lines, after.lines, hunks);
+  if (!regions) return undefined;
   const held: Held[] = [];
   const now: SyntaxTree[] = [];
   try {
-    for (const region of changedRegions(before.lines, after.lines, hunks) ?? [undefined]) {
-      const old = region && engine.parse(before.text, undefined, region.before);
-      if (!old || old.root.hasError) return undefined;
-      held.push(...heldPieces(before, old.root));
-      old.free();
+    for (const region of regions) {
+      const pieces = piecesAlone(engine, before, region.before);
+      if (!pieces) return undefined;
+      held.push(...pieces);
       const tree = engine.parse(after.text, undefined, region.after);
       now.push(tree);
       if (tree.root.hasError) return undefined;
@@ -97,6 +99,16 @@ function compareRegions(
     return compareItems(before, held, after, now, hunks);
   } finally {
     for (const tree of now) tree.free();
+  }
+}
+
+/** What a stretch of a file declares, read by itself. @returns undefined where it has errors */
+function piecesAlone(engine: Engine, file: LazySourceFile, stretch: Stretch): readonly Held[] | undefined {
+  const tree = engine.parse(file.text, undefined, stretch);
+  try {
+    return tree.root.hasError ? undefined : heldPieces(file, tree.root);
+  } finally {
+    tree.free();
   }
 }
 
@@ -202,13 +214,13 @@ export class EditedFile {
     hunks: readonly Hunk[],
   ): Omit<Comparison, "hunks"> | undefined {
     const regions = changedRegions(before.lines, after.lines, hunks);
+    if (!regions) return undefined;
     const held: Held[] = [];
-    for (const region of regions ?? []) {
+    for (const region of regions) {
       const found = this.#heldIn(before, region.before);
       if (!found) return undefined;
       held.push(...found);
     }
-    if (!regions) return undefined;
     // Errors here are what is being typed: what it was before had none.
     const now: SyntaxTree[] = [];
     try {
@@ -222,9 +234,7 @@ export class EditedFile {
   #heldIn(before: LazySourceFile, stretch: Stretch): readonly Held[] | undefined {
     const key = `${stretch.startIndex} ${stretch.endIndex}`;
     if (this.#stretches.has(key)) return this.#stretches.get(key);
-    const tree = this.#engine.parse(before.text, undefined, stretch);
-    const held = tree.root.hasError ? undefined : heldPieces(before, tree.root);
-    tree.free();
+    const held = piecesAlone(this.#engine, before, stretch);
     if (this.#stretches.size >= MOST_STRETCHES) this.#stretches.clear();
     this.#stretches.set(key, held);
     return held;
@@ -236,7 +246,9 @@ export class EditedFile {
     if (whole.lines.text !== after.text) {
       // Since it was read last, the text may have been edited far apart: what lies between is not read again.
       const moves = hunksBetween(whole.lines.lines, after.lines.lines);
-      moveTree(whole.tree, whole.lines, after.lines, moves.length > MOST_MOVES ? [spanOf(moves)] : moves);
+      const span = moves.length > MOST_MOVES && editBetween(whole.lines.text, after.text);
+      if (span) whole.tree.edit(span);
+      else moveTree(whole.tree, whole.lines, after.lines, moves);
       const tree = this.#engine.parse(after.text, whole.tree);
       whole.tree.free();
       whole.tree = tree;
@@ -290,21 +302,8 @@ function openSource(
   return new LazySourceFile(engine, path, text, readConditions(path, text));
 }
 
-/** One stretch that holds all of some. */
-function spanOf(hunks: readonly Hunk[]): Hunk {
-  const span = (side: "before" | "after") => {
-    const first = hunks[0]?.[side] ?? { start: 0, count: 0 };
-    const last = hunks.at(-1)?.[side] ?? first;
-    const start = first.count === 0 ? first.start + 1 : first.start;
-    const end = last.count === 0 ? last.start + 1 : last.start + last.count;
-    return end === start ? { start: start - 1, count: 0 } : { start, count: end - start };
-  };
-  return { before: span("before"), after: span("after") };
-}
-
 /** Moves the places of the tree of the text before to where they are in the text after. */
 function moveTree(tree: SyntaxTree, before: LineIndex, after: LineIndex, hunks: readonly Hunk[]): void {
-  const firstRow = ({ start, count }: Hunk["before"]) => (count === 0 ? start : start - 1);
   for (const hunk of hunks.toReversed()) {
     const row = firstRow(hunk.before);
     const newRow = firstRow(hunk.after);
