@@ -4,9 +4,9 @@ import { tmpdir } from "node:os";
 import { join } from "node:path";
 import { parseArgs } from "node:util";
 import { Fault } from "@kernel-hotpatch/kernel/host/fault";
-import { defaultCache, type Work } from "@kernel-hotpatch/kernel/host/work";
 import { askCheck } from "./ask-check.js";
 import { type Outcome, tryChangedFiles } from "./cases.js";
+import { evalWork, natural, tell } from "./command.js";
 import { compareLabels, type Judged } from "./compare-labels.js";
 import { fetchPair, type Pair } from "./pair.js";
 import { patchText } from "./patch-texts.js";
@@ -54,17 +54,11 @@ const { values } = parseArgs({
     help: { type: "boolean", default: false },
   },
 });
-const stop = new AbortController();
-process.once("SIGINT", () => stop.abort());
-const work: Work = {
-  signal: stop.signal,
-  cache: defaultCache(),
-  progress: (step) => void (process.stderr.isTTY && process.stderr.write(`${step}\n`)),
-};
+const work = evalWork();
 const folder = await mkdtemp(join(tmpdir(), "hotpatch-eval-"));
 try {
   if (values.help) process.stdout.write(USAGE);
-  else await tell(await evaluate());
+  else await tell(await evaluate(), values.output);
 } catch (error) {
   if (!(error instanceof Fault)) throw error;
   process.stderr.write(`${error.message}\n`);
@@ -195,18 +189,6 @@ function withoutPatch({ path, isBuilt, truth }: Labelled) {
   return { path, isBuilt, ...truth };
 }
 
-async function tell(text: string): Promise<void> {
-  if (values.output === undefined) process.stdout.write(text);
-  else await writeFile(values.output, text);
-}
-
 function json(value: unknown): string {
   return `${JSON.stringify(value, undefined, 2)}\n`;
-}
-
-function natural(option: string, text: string): number {
-  const number = Number(text);
-  if (!Number.isSafeInteger(number) || number < 0)
-    throw new Fault("bad-input", `--${option} takes a number, not '${text}'`);
-  return number;
 }

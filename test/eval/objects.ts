@@ -1,11 +1,10 @@
 // `npm run eval -- objects`: what the object witness carries of real fixes, and how that runs. See USAGE.
-import { writeFile } from "node:fs/promises";
 import { parseArgs } from "node:util";
 import { Fault } from "@kernel-hotpatch/kernel/host/fault";
-import { defaultCache, type Work } from "@kernel-hotpatch/kernel/host/work";
 import { isGood, type Loaded, loadAll } from "./batch-boot.js";
 import { type Builder, type BuiltPatch, type EvalPatch, openBuilder } from "./built-patch.js";
 import { type Case, type Outcome, sampleChangedFiles } from "./cases.js";
+import { evalWork, natural, tell } from "./command.js";
 import { openGrower } from "./grow-group.js";
 import { barsOf, type ObjectsResult, renderRefusals, renderTable, type Tried } from "./objects-report.js";
 import { fetchPair, type Pair } from "./pair.js";
@@ -43,16 +42,10 @@ const { values } = parseArgs({
     help: { type: "boolean", default: false },
   },
 });
-const stop = new AbortController();
-process.once("SIGINT", () => stop.abort());
-const work: Work = {
-  signal: stop.signal,
-  cache: defaultCache(),
-  progress: (step) => void (process.stderr.isTTY && process.stderr.write(`${step}\n`)),
-};
+const work = evalWork();
 try {
   if (values.help) process.stdout.write(USAGE);
-  else await tell(await evaluate());
+  else await tell(await evaluate(), values.output);
 } catch (error) {
   if (!(error instanceof Fault)) throw error;
   process.stderr.write(`${error.message}\n`);
@@ -232,16 +225,4 @@ function idOf(path: string): string {
 /** A line of progress, also into a log file. */
 function note(words: string): void {
   process.stderr.write(`${words}\n`);
-}
-
-async function tell(text: string): Promise<void> {
-  if (values.output === undefined) process.stdout.write(text);
-  else await writeFile(values.output, text);
-}
-
-function natural(option: string, text: string): number {
-  const number = Number(text);
-  if (!Number.isSafeInteger(number) || number < 0)
-    throw new Fault("bad-input", `--${option} takes a number, not '${text}'`);
-  return number;
 }
