@@ -142,6 +142,12 @@ export class Editor {
     await this.connection.sendNotification("exit");
     return await this.ended;
   }
+
+  /** Ends the server by a signal. @returns its exit status */
+  async kill(): Promise<number | null> {
+    this.server.kill();
+    return await this.ended;
+  }
 }
 
 /** Starts the server and shakes hands with it. @param folders that the editor has opened */

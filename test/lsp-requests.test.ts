@@ -59,7 +59,7 @@ beforeEach(async () => {
   gitIn(root, "commit", "--quiet", "--message", "as it is");
 });
 afterEach(async () => {
-  editor.server.kill();
+  await editor.kill();
   await rm(root, { recursive: true, force: true });
   await rm(folder, { recursive: true, force: true });
 });

@@ -54,7 +54,7 @@ beforeEach(async () => {
   commit();
 });
 afterEach(async () => {
-  for (const editor of editors) editor.server.kill();
+  for (const editor of editors) await editor.kill();
   await rm(root, { recursive: true, force: true });
   await rm(folder, { recursive: true, force: true });
 });
@@ -288,4 +288,9 @@ test("an editor that dies takes the server with it", async () => {
   await editor.untilRule(uri, "init-code");
   editor.server.stdin.end();
   expect(await editor.ended).toBe(1);
+});
+
+test("a signal ends the server", async () => {
+  const editor = await edit();
+  expect(await editor.kill()).toBe(130);
 });

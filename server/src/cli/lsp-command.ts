@@ -1,7 +1,10 @@
 import type { Command } from "commander";
 
-/** Serves an editor; it is no command with a result, so that it runs in no session. */
-export function addLspCommand(program: Command): void {
+/**
+ * Serves an editor; it is no command with a result, so that it runs in no session.
+ * @param stop ends what runs for the editor; when a signal does, the server ends too
+ */
+export function addLspCommand(program: Command, stop: AbortController): void {
   program
     .command("lsp")
     .description("serve an editor: findings as you type, over the language server protocol")
@@ -13,8 +16,9 @@ export function addLspCommand(program: Command): void {
         import("@kernel-hotpatch/kernel/host/work"),
         import("../lsp/serve.js"),
       ]);
-      const stop = new AbortController();
       process.on("exit", () => stop.abort());
+      // In a turn of its own: by then all who listen have ended what they started.
+      stop.signal.addEventListener("abort", () => setImmediate(() => process.exit(130)));
       serve(
         { signal: stop.signal, cache: defaultCache(), progress: () => undefined },
         process.stdin,

@@ -54,7 +54,7 @@ async function hotpatch(args: readonly string[]): Promise<number> {
       session.end();
     }
   };
-  const program = createProgram(act);
+  const program = createProgram(act, stop);
   try {
     await program.parseAsync(args, { from: "user" });
     return status;
@@ -67,7 +67,7 @@ async function hotpatch(args: readonly string[]): Promise<number> {
   }
 }
 
-function createProgram(act: Act): Command {
+function createProgram(act: Act, stop: AbortController): Command {
   const program = new Command("hotpatch")
     .description("Reviews kernel hot patches: what a change does to a running kernel, proven on that kernel.")
     .version(tool.version)
@@ -96,7 +96,7 @@ Exit status: 0 fine; 1 findings at or above --fail-on; 2 bad input or usage; 3 t
   addBuildCommand(program, act);
   addTestCommand(program, act);
   addObjdiffCommand(program, act);
-  addLspCommand(program);
+  addLspCommand(program, stop);
   addParseCommand(program, act);
   addRulesCommand(program, act);
   return program;
