@@ -6,22 +6,28 @@ import { defaultCache } from "@kernel-hotpatch/kernel/host/work";
 import type { KernelProfile } from "@kernel-hotpatch/kernel/profile/profile";
 import { hotpatch } from "./hotpatch.js";
 
+/** Debian's names. */
+const LATEST: Readonly<Record<string, string>> = {
+  x86_64: "debian/latest-amd64",
+  arm64: "debian/latest-arm64",
+};
+
 /**
- * A stock x86_64 kernel to try things on: the newest that was added, else Debian's newest, which is added now.
- * That takes some minutes and the network once.
+ * A stock kernel to try things on: the newest of an architecture that was added, else Debian's newest, which is added
+ * now. That takes some minutes and the network once.
+ * @param wanted an architecture, or the id of a kernel
  */
-export async function stockKernel(): Promise<KernelProfile> {
+export async function stockKernel(wanted = "x86_64"): Promise<KernelProfile> {
   const { stdout } = await hotpatch(["kernel", "list", "--json"]);
   const { profiles }: { profiles: KernelProfile[] } = JSON.parse(stdout);
-  const added = profiles.filter(({ id, arch }) => id.startsWith("debian/") && arch === "x86_64").at(-1);
+  const isWanted = ({ id, arch }: KernelProfile) =>
+    id === wanted || (id.startsWith("debian/") && arch === wanted);
+  const added = profiles.filter(isWanted).at(-1);
   if (added) return added;
-  const {
-    status,
-    stdout: profile,
-    stderr,
-  } = await hotpatch(["kernel", "add", "debian/latest-amd64", "--json"]);
+  const id = LATEST[wanted] ?? wanted;
+  const { status, stdout: profile, stderr } = await hotpatch(["kernel", "add", id, "--json"]);
   if (status !== 0)
-    throw new Error(`end-to-end tests need a stock kernel, and it cannot be added:\n${stderr}`);
+    throw new Error(`end-to-end tests need the stock kernel ${id}, and it cannot be added:\n${stderr}`);
   return JSON.parse(profile);
 }
 

@@ -1,17 +1,23 @@
-// What `npm run demo` does once everything is installed: the commands a person would type, and what they print.
+// What `npm run demo [-- --arch arm64]` does once everything is installed: the commands a person would type, and what
+// they print.
 import { spawn } from "node:child_process";
 import { once } from "node:events";
 import { mkdtemp, readFile, rm, writeFile } from "node:fs/promises";
 import { tmpdir } from "node:os";
 import { join, relative } from "node:path";
 import { fileURLToPath } from "node:url";
+import { parseArgs } from "node:util";
 import { exitStatus, Fault } from "@kernel-hotpatch/kernel/host/fault";
 import { defaultCache, type Work } from "@kernel-hotpatch/kernel/host/work";
 import { newestPair } from "@kernel-hotpatch/kernel/profile/debian";
+import type { Arch } from "@kernel-hotpatch/kernel/profile/profile";
 
 const ROOT = fileURLToPath(new URL("../../..", import.meta.url));
 const HOTPATCH = "server/dist/cli/main.js";
 const EXAMPLE = "kernel/examples/meminfo-line/meminfo-line.patch";
+
+/** What `--arch` may be, by Debian's names. */
+const ARCHES: Readonly<Record<string, Arch>> = { amd64: "x86_64", arm64: "arm64" };
 
 /** The difference between two kernels is one fix, small enough for a demo, up to this many files of C. */
 const ONE_FIX = 3;
@@ -37,8 +43,12 @@ try {
 
 async function demo(): Promise<void> {
   say("1. A small patch, proven on the newest stock kernel");
-  const pair = await newestPair(work, "x86_64");
-  const newest = pair?.newer.id ?? "debian/latest-amd64";
+  const { values } = parseArgs({ options: { arch: { type: "string", default: "amd64" } } });
+  const arch = ARCHES[values.arch];
+  if (arch === undefined)
+    throw new Fault("bad-input", `no demo for '${values.arch}'`, { remedy: "--arch amd64 or --arch arm64" });
+  const pair = await newestPair(work, arch);
+  const newest = pair?.newer.id ?? `debian/latest-${values.arch}`;
   await hotpatch("kernel", "add", newest);
   await hotpatch("review", EXAMPLE, "--kernel", newest, "-o", join(folder, "example"));
 

@@ -15,6 +15,11 @@
 #include <linux/livepatch.h>
 #include <linux/types.h>
 
+/* Kernels without livepatch have the same from our own core, by the same names. */
+#ifndef CONFIG_LIVEPATCH
+#include <hotpatch_core.h>
+#endif
+
 struct klp_object;
 struct klp_patch;
 

@@ -24,8 +24,10 @@ export interface PatchedUnit {
   readonly changedFiles: ReadonlySet<string>;
 }
 
-/** `hotpatch.h` and the names that peers gave it. */
-const AUTHORS_HEADERS = fileURLToPath(new URL("../../runtime/include", import.meta.url));
+/** `hotpatch.h` and the names that peers gave it, and what it includes for kernels without livepatch. */
+const AUTHORS_HEADERS = ["include", "ftrace"].map((folder) =>
+  fileURLToPath(new URL(`../../runtime/${folder}`, import.meta.url)),
+);
 
 const LIMIT = { seconds: 300, memory: 4 * 1024 ** 3, file: 512 * 1024 ** 2, errors: 50 };
 
@@ -140,7 +142,10 @@ async function compile(work: Work, place: Place, unit: string, original: Origina
   });
   const [compiler, ...words] = command;
   // Behind all others: where the kernel has a header of that name, it is the one that counts.
-  const additions = [`-Wa,--MD,${object}.s.d`, "-idirafter", AUTHORS_HEADERS];
+  const additions = [
+    `-Wa,--MD,${object}.s.d`,
+    ...AUTHORS_HEADERS.flatMap((folder) => ["-idirafter", folder]),
+  ];
   const result = await runCompiler(work, place, unit, [compiler, ...additions, ...words]);
   const read = [
     ...(await dependenciesIn(`${object}.d`, place)),
@@ -192,7 +197,7 @@ function judgeReads(
     place.folder,
     place.source,
     place.pristineBuild,
-    realPathOf(place, AUTHORS_HEADERS),
+    ...AUTHORS_HEADERS.map((folder) => realPathOf(place, folder)),
     ...includeFolders(original),
   ];
   for (const spelled of read) {

@@ -87,7 +87,9 @@ export async function makePatchModule(
       carried: await afterObjtool(work, profile, unit, dirname(request.path)),
     })),
   );
-  const defined = new Set(["hotpatch_patch", ...units.flatMap(({ carried }) => globalDefinitions(carried))]);
+  const ofCore = runtime.core?.exports ?? new Map<string, Export>();
+  const ours = ["hotpatch_patch", ...units.flatMap(({ carried }) => globalDefinitions(carried))];
+  const defined = new Set([...ours, ...ofCore.keys()]);
   const observations: Observation[] = [];
   const used = new Map<string, Export>();
   const redirects: Redirect[] = [];
@@ -117,15 +119,19 @@ export async function makePatchModule(
   observations.push(...ofCallbacks, ...ofStates, ...states.map(stateRemark));
   const replace = request.replace ?? false;
   if (replace) observations.push(REPLACES);
-  if (runtime.core) observations.push(coreNeeded(runtime.why), ...states.map(stateRefusal));
+  if (runtime.core) observations.push(coreNeeded(runtime.why));
   if (observations.some(({ severity }) => severity === "unsafe")) return { observations };
 
   const runtimeUnit = { unit: "hotpatch runtime", object: "vmlinux", orig: runtime.entry };
-  const ofCore = runtime.core?.exports ?? new Map<string, Export>();
-  const entry = await linkUnit(symbols, runtimeUnit, runtime.entry, new Set([...defined, ...ofCore.keys()]));
+  const entry = await linkUnit(symbols, runtimeUnit, runtime.entry, defined);
   if (entry.refusals.length > 0)
     throw new Fault("lacking", `${profile.id} cannot load hot patches: ${entry.refusals[0]?.message}`);
-  for (const [name, exported] of [...entry.exports, ...ofCore]) used.set(name, exported);
+  for (const [name, exported] of entry.exports) used.set(name, exported);
+  for (const { carried } of [{ carried: runtime.entry }, ...units])
+    for (const { name } of carried.symbols) {
+      const exported = ofCore.get(name);
+      if (exported) used.set(name, exported);
+    }
   const layoutVersion = symbols.exports.get("module_layout");
   if (layoutVersion) used.set("module_layout", layoutVersion);
 
@@ -181,14 +187,6 @@ function stateRemark({ id, version }: SystemState): Observation {
 
 function coreNeeded(why: string): Observation {
   return { rule: "core-needed", message: `the patch needs hotpatch_core.ko: ${why}` };
-}
-
-function stateRefusal({ id }: SystemState): Observation {
-  return {
-    rule: "system-state",
-    severity: "unsafe",
-    message: `the patch changes system state ${id}, and hotpatch_core keeps no states: without them, another patch cannot take over`,
-  };
 }
 
 function asRefusal(observation: Observation): Observation {

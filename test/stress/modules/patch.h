@@ -27,11 +27,11 @@ static __maybe_unused noinline int new_sleep(unsigned int ms)
 #define REPLACE 0
 #endif
 
-static const struct hotpatch_func funcs[] = { FUNCS };
-static struct hotpatch_object objects[] = {
+static const struct klp_func funcs[] = { FUNCS };
+static struct klp_object objects[] = {
 	{ "victim", funcs, ARRAY_SIZE(funcs), .callbacks = CALLBACKS },
 };
-static const struct hotpatch_patch patch = {
+static const struct klp_patch patch = {
 	THIS_MODULE, objects, ARRAY_SIZE(objects), .replace = REPLACE,
 };
 

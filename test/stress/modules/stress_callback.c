@@ -4,14 +4,14 @@
 #include <linux/errno.h>
 #include <linux/printk.h>
 
-struct hotpatch_object;
+struct klp_object;
 
-static int fails(struct hotpatch_object *object)
+static int fails(struct klp_object *object)
 {
 	return -ENOSPC;
 }
 
-static void never(struct hotpatch_object *object)
+static void never(struct klp_object *object)
 {
 	pr_err("stress: a callback is undone that has failed\n");
 }

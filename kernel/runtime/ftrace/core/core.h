@@ -9,12 +9,31 @@
 #include <linux/module.h>
 #include <linux/mutex.h>
 #include <linux/sched.h>
+#include <linux/slab.h>
 #include <linux/stacktrace.h>
 
 #include "../hotpatch_core.h"
 
 #undef pr_fmt
 #define pr_fmt(fmt) "hotpatch: " fmt
+
+/*
+ * Of what may find no memory, the `fail_at`th from now on finds none, in a build
+ * that is made for trying that (npm run stress). Nowhere else.
+ */
+#ifdef HOTPATCH_FAILURES
+bool may_fail(void);
+#else
+static inline bool may_fail(void)
+{
+	return false;
+}
+#endif
+
+static inline void *core_alloc(size_t count, size_t size)
+{
+	return may_fail() ? NULL : kvcalloc(count, size, GFP_KERNEL);
+}
 
 /*
  * redirect.c: calls of functions, led to others by ftrace.
@@ -25,7 +44,9 @@ struct redirect;
 
 /* Hooks the function at `address`, which goes on as it was until a flip. */
 struct redirect *redirect_get(unsigned long address);
+/* Not used any more by the caller: it is unhooked at the next sweep if by nobody else either. */
 void redirect_put(struct redirect *redirect);
+void redirect_sweep(void);
 /* Where the function is to lead from the next flip on; 0: to itself. */
 void redirect_plan(struct redirect *redirect, unsigned long target);
 void redirect_plan_nothing(void);
@@ -37,8 +58,8 @@ void redirect_plan_nothing(void);
  */
 int redirect_flip(const char *patch, const struct module **leaving, unsigned int leaving_count,
 		  unsigned int patience_ms);
-/* How long the last flip held the machine. */
-u64 redirect_pause_ns(void);
+/* Of the last flip: how long all of the machine was held, and how long it took to stop it, hold it and let it go. */
+extern u64 redirect_pause_ns, redirect_stop_ns;
 void redirect_exit(void);
 
 /*
@@ -65,6 +86,15 @@ bool stack_holds(struct task_struct *task, bool (*given_up)(unsigned long addres
 		 struct holder *holder);
 
 /*
+ * Looks at all tasks while the machine runs, so that less is to do once it is
+ * stopped: stack_is_clear() is then true of those which cannot have come to
+ * such an address since. True: a task sleeps there, and to stop is of no use.
+ */
+bool stacks_look(bool (*given_up)(unsigned long address), struct holder *holder);
+bool stack_is_clear(struct task_struct *task);
+void stacks_forget(void);
+
+/*
  * symbols.c: what the kernel does not export, by name.
  */
 
@@ -86,6 +116,7 @@ struct kernel_functions {
 	typeof(&find_module) find_module;
 	typeof(&idle_task) idle_task;
 	typeof(&arch_stack_walk) stack_walk;
+	void (*put_task_stack)(struct task_struct *task);
 	unsigned long (*ftrace_location)(unsigned long address);
 	int (*patch_text)(void *address, u32 instruction);
 	/* Where returns go that a tracer has taken over; 0: there are none. */
@@ -107,12 +138,19 @@ int relocate(const char *patch, const struct hotpatch_reloc *reloc, unsigned lon
 unsigned long relocate_read(unsigned long page_at, unsigned long low_at);
 
 /*
+ * shadow.c
+ */
+
+/* Nobody is left who could read them. */
+void shadow_exit(void);
+
+/*
  * patch.c and sysfs.c: patches as people see them.
  */
 
 struct func {
 	struct kobject kobj;
-	const struct hotpatch_func *is;
+	const struct klp_func *is;
 	unsigned long address;
 	/* While the function is hooked for this patch. */
 	struct redirect *redirect;
@@ -120,7 +158,7 @@ struct func {
 
 struct object {
 	struct kobject kobj;
-	struct hotpatch_object *is;
+	struct klp_object *is;
 	struct func *funcs;
 	/* What refers to it is linked: vmlinux stays where it is. */
 	bool linked;
@@ -132,7 +170,7 @@ struct object {
 
 struct patch {
 	struct kobject kobj;
-	const struct hotpatch_patch *is;
+	struct klp_patch *is;
 	const char *name;
 	struct object *objects;
 	/* In the order of being enabled: later ones win. */
@@ -140,13 +178,14 @@ struct patch {
 	bool enabled;
 	/* Enabled once the flip is done. */
 	bool wanted;
-	bool in_transition;
 	/* By sysfs: no more to be enabled. */
 	bool going;
 	struct completion released;
 };
 
 extern struct mutex patches_mutex;
+/* The one that is being enabled or disabled. */
+extern struct patch *patch_changing;
 
 int patch_enable(struct patch *patch);
 int patch_disable(struct patch *patch);

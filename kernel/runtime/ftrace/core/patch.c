@@ -8,7 +8,6 @@
 #include <linux/ftrace.h>
 #include <linux/notifier.h>
 #include <linux/rcupdate.h>
-#include <linux/slab.h>
 
 #include "core.h"
 
@@ -20,8 +19,23 @@ static unsigned int pause_us;
 module_param(pause_us, uint, 0444);
 MODULE_PARM_DESC(pause_us, "how long the machine was held for the last change");
 
+static unsigned int stop_us;
+module_param(stop_us, uint, 0444);
+MODULE_PARM_DESC(stop_us, "the same with the time to stop it and to let it go");
+
+#ifdef HOTPATCH_FAILURES
+static unsigned int fail_at;
+module_param(fail_at, uint, 0644);
+
+bool may_fail(void)
+{
+	return fail_at && !--fail_at;
+}
+#endif
+
 DEFINE_MUTEX(patches_mutex);
 static LIST_HEAD(patches);
+struct patch *patch_changing;
 
 /*
  * Linking
@@ -31,12 +45,12 @@ static LIST_HEAD(patches);
 static int object_find(struct patch *patch, struct object *object, struct wanted *functions,
 		       struct wanted *symbols)
 {
-	const struct hotpatch_object *is = object->is;
+	const struct klp_object *is = object->is;
 	struct wanted *used = symbols;
 	u64 i;
 
 	for (i = 0; i < is->func_count; i++)
-		functions[i] = (struct wanted){ is->name, is->funcs[i].name, is->funcs[i].sympos };
+		functions[i] = (struct wanted){ is->name, is->funcs[i].old_name, is->funcs[i].old_sympos };
 	for (i = 0; i < patch->is->symbol_count; i++) {
 		const struct hotpatch_symbol *symbol = &patch->is->symbols[i];
 
@@ -65,14 +79,13 @@ static int symbol_address(struct patch *patch, const struct hotpatch_symbol *sym
 /* Makes an object, which is there, ready to be patched. */
 static int object_link(struct patch *patch, struct object *object)
 {
-	const struct hotpatch_object *is = object->is;
+	const struct klp_object *is = object->is;
 	struct wanted *functions, *symbols;
 	unsigned long address;
 	int ret;
 	u64 i;
 
-	functions = kcalloc(is->func_count + patch->is->symbol_count + 1, sizeof(*functions),
-			    GFP_KERNEL);
+	functions = core_alloc(is->func_count + patch->is->symbol_count + 1, sizeof(*functions));
 	if (!functions)
 		return -ENOMEM;
 	symbols = functions + is->func_count;
@@ -86,7 +99,7 @@ static int object_link(struct patch *patch, struct object *object)
 				     symbols[reloc->symbol].address, &address) ?:
 		      relocate(patch->name, reloc, address);
 	}
-	kfree(functions);
+	kvfree(functions);
 	return ret;
 }
 
@@ -101,10 +114,12 @@ static int object_there(struct object *object)
 	/* A module that is there stays there: it cannot go past our notifier. */
 	preempt_disable();
 	module = kernel.find_module(object->is->name);
-	if (module && module->state == MODULE_STATE_LIVE)
+	if (module && module->state == MODULE_STATE_LIVE) {
+		object->is->mod = module;
 		ret = 1;
-	else if (module && module->state == MODULE_STATE_COMING)
+	} else if (module && module->state == MODULE_STATE_COMING) {
 		ret = -EAGAIN;
+	}
 	preempt_enable();
 	return ret;
 }
@@ -131,6 +146,7 @@ static void object_leave(struct object *object)
 		object->is->callbacks.post_unpatch(object->is);
 	object->prepared = false;
 	object->present = false;
+	object->is->mod = NULL;
 	/* A module comes back elsewhere. */
 	if (object->is->name)
 		object->linked = false;
@@ -201,17 +217,18 @@ static int flip(struct patch *cause)
 	plan();
 	list_for_each_entry(patch, &patches, list)
 		count++;
-	leaving = kcalloc(count, sizeof(*leaving), GFP_KERNEL);
+	leaving = core_alloc(count, sizeof(*leaving));
 	if (!leaving)
 		return -ENOMEM;
 	count = 0;
 	list_for_each_entry(patch, &patches, list) {
 		if (patch->enabled && !patch->wanted)
-			leaving[count++] = patch->is->owner;
+			leaving[count++] = patch->is->mod;
 	}
 	ret = redirect_flip(cause->name, leaving, count, patience_ms);
-	pause_us = redirect_pause_ns() / 1000;
-	kfree(leaving);
+	pause_us = redirect_pause_ns / 1000;
+	stop_us = redirect_stop_ns / 1000;
+	kvfree(leaving);
 	return ret;
 }
 
@@ -233,7 +250,7 @@ static void after_patching(struct object *object)
 		object->is->callbacks.post_patch(object->is);
 }
 
-/* Those that `patch` has taken over from. Their callbacks are not called: cumulative-patches.rst. */
+/* Those that the patch just enabled has taken over from. Their callbacks are not called: cumulative-patches.rst. */
 static void let_go_replaced(void)
 {
 	struct patch *patch;
@@ -248,8 +265,59 @@ static void let_go_replaced(void)
 		}
 		patch->enabled = false;
 		pr_notice("%s: replaced\n", patch->name);
-		module_put(patch->is->owner);
+		module_put(patch->is->mod);
 	}
+}
+
+struct klp_state *klp_get_state(struct klp_patch *patch, unsigned long id)
+{
+	u64 i;
+
+	for (i = 0; i < patch->state_count; i++) {
+		if (patch->states[i].id == id)
+			return &patch->states[i];
+	}
+	return NULL;
+}
+EXPORT_SYMBOL_GPL(klp_get_state);
+
+/* To be called by callbacks: `patches_mutex` is held. */
+struct klp_state *klp_get_prev_state(unsigned long id)
+{
+	struct klp_state *last = NULL;
+	struct patch *patch;
+
+	if (WARN_ON_ONCE(!patch_changing))
+		return NULL;
+	list_for_each_entry(patch, &patches, list) {
+		if (patch == patch_changing)
+			break;
+		if (patch->enabled)
+			last = klp_get_state(patch->is, id) ?: last;
+	}
+	return last;
+}
+EXPORT_SYMBOL_GPL(klp_get_prev_state);
+
+/* What patches before it have changed, it must know as well or better: system-state.rst. */
+static bool states_fit(struct patch *patch)
+{
+	struct klp_state *old, *new;
+	struct patch *other;
+
+	list_for_each_entry(other, &patches, list) {
+		if (!other->enabled)
+			continue;
+		for (old = other->is->states; old < other->is->states + other->is->state_count; old++) {
+			new = klp_get_state(patch->is, old->id);
+			if (new ? new->version >= old->version : !patch->is->replace)
+				continue;
+			pr_err("%s: does not know version %u of state %lu, which %s has changed\n",
+			       patch->name, old->version, old->id, other->name);
+			return false;
+		}
+	}
+	return true;
 }
 
 static void want(struct patch *patch, bool wanted)
@@ -265,21 +333,15 @@ static void want(struct patch *patch, bool wanted)
 	}
 }
 
-int patch_enable(struct patch *patch)
+static int enable(struct patch *patch)
 {
 	struct object *object;
-	int ret = 0;
+	int ret = states_fit(patch) ? 0 : -EINVAL;
 
-	if (patch->enabled) {
-		pr_err("%s: is enabled already\n", patch->name);
-		return -EALREADY;
-	}
-	if (patch->going || !try_module_get(patch->is->owner))
-		return -ENODEV;
-	patch->in_transition = true;
 	list_move_tail(&patch->list, &patches);
 	for_each_object(patch, object) {
-		ret = object_there(object);
+		if (!ret)
+			ret = object_there(object);
 		if (ret == -EAGAIN)
 			pr_err("%s: module %s is just being loaded\n", patch->name, object->is->name);
 		if (ret > 0)
@@ -295,18 +357,34 @@ int patch_enable(struct patch *patch)
 	}
 	if (ret) {
 		patch_leave(patch);
-		patch->in_transition = false;
-		module_put(patch->is->owner);
 		pr_err("%s: not enabled (%d)\n", patch->name, ret);
 		return ret;
 	}
 	patch->enabled = true;
-	let_go_replaced();
 	for_each_object(patch, object)
 		after_patching(object);
-	patch->in_transition = false;
+	let_go_replaced();
 	pr_notice("%s: enabled\n", patch->name);
 	return 0;
+}
+
+int patch_enable(struct patch *patch)
+{
+	int ret;
+
+	if (patch->enabled) {
+		pr_err("%s: is enabled already\n", patch->name);
+		return -EALREADY;
+	}
+	if (patch->going || !try_module_get(patch->is->mod))
+		return -ENODEV;
+	WRITE_ONCE(patch_changing, patch);
+	ret = enable(patch);
+	redirect_sweep();
+	WRITE_ONCE(patch_changing, NULL);
+	if (ret)
+		module_put(patch->is->mod);
+	return ret;
 }
 
 /* Whether a later patch has one of its functions. */
@@ -347,37 +425,40 @@ int patch_disable(struct patch *patch)
 		       above->name);
 		return -EBUSY;
 	}
-	patch->in_transition = true;
+	WRITE_ONCE(patch_changing, patch);
 	for_each_object(patch, object) {
 		if (object->prepared && object->is->callbacks.pre_unpatch)
 			object->is->callbacks.pre_unpatch(object->is);
 	}
 	patch->wanted = false;
 	ret = flip(patch);
+	patch->wanted = ret;
+	patch->enabled = ret;
 	if (ret) {
-		patch->wanted = true;
 		for_each_object(patch, object)
 			after_patching(object);
-		patch->in_transition = false;
 		pr_err("%s: not disabled (%d)\n", patch->name, ret);
-		return ret;
+	} else {
+		patch_leave(patch);
+		redirect_sweep();
+		pr_notice("%s: disabled\n", patch->name);
 	}
-	patch->enabled = false;
-	patch_leave(patch);
-	patch->in_transition = false;
-	pr_notice("%s: disabled\n", patch->name);
-	module_put(patch->is->owner);
-	return 0;
+	WRITE_ONCE(patch_changing, NULL);
+	if (!ret)
+		module_put(patch->is->mod);
+	return ret;
 }
 
 /*
  * Modules that come after the patch, and go before it
  */
 
-static int module_coming(struct patch *patch, struct object *object)
+static int module_coming(struct patch *patch, struct object *object, struct module *module)
 {
-	int ret = object_prepare(patch, object);
+	int ret;
 
+	object->is->mod = module;
+	ret = object_prepare(patch, object);
 	if (ret)
 		return ret;
 	ret = flip(patch);
@@ -423,7 +504,7 @@ static int on_module(struct notifier_block *block, unsigned long state, void *da
 		if (state == MODULE_STATE_GOING && object->present) {
 			module_going(object);
 		} else if (state == MODULE_STATE_COMING && !object->present) {
-			ret = module_coming(patch, object);
+			ret = module_coming(patch, object, module);
 			if (ret)
 				break;
 		}
@@ -437,6 +518,7 @@ static int on_module(struct notifier_block *block, unsigned long state, void *da
 				module_going(object);
 		}
 	}
+	redirect_sweep();
 	mutex_unlock(&patches_mutex);
 	return notifier_from_errno(ret);
 }
@@ -456,34 +538,34 @@ static void patch_free(struct patch *patch)
 	struct object *object;
 
 	for_each_object(patch, object)
-		kfree(object->funcs);
-	kfree(patch->objects);
-	kfree(patch);
+		kvfree(object->funcs);
+	kvfree(patch->objects);
+	kvfree(patch);
 }
 
-static struct patch *patch_new(const struct hotpatch_patch *is)
+static struct patch *patch_new(struct klp_patch *is)
 {
-	struct patch *patch = kzalloc(sizeof(*patch), GFP_KERNEL);
+	struct patch *patch = core_alloc(1, sizeof(*patch));
 	u64 i;
 
 	if (!patch)
 		return NULL;
 	patch->is = is;
-	patch->name = is->owner->name;
+	patch->name = is->mod->name;
 	INIT_LIST_HEAD(&patch->list);
 	init_completion(&patch->released);
-	patch->objects = kcalloc(is->object_count, sizeof(*patch->objects), GFP_KERNEL);
+	patch->objects = core_alloc(is->object_count, sizeof(*patch->objects));
 	if (!patch->objects) {
-		kfree(patch);
+		kvfree(patch);
 		return NULL;
 	}
 	for (i = 0; i < is->object_count; i++)
-		patch->objects[i].is = &is->objects[i];
+		patch->objects[i].is = &is->objs[i];
 	for (i = 0; i < is->object_count; i++) {
 		struct object *object = &patch->objects[i];
 		struct func *func;
 
-		object->funcs = kcalloc(object->is->func_count, sizeof(*object->funcs), GFP_KERNEL);
+		object->funcs = core_alloc(object->is->func_count, sizeof(*object->funcs));
 		if (!object->funcs) {
 			patch_free(patch);
 			return NULL;
@@ -494,7 +576,7 @@ static struct patch *patch_new(const struct hotpatch_patch *is)
 	return patch;
 }
 
-int hotpatch_register(const struct hotpatch_patch *is)
+int hotpatch_register(struct klp_patch *is)
 {
 	struct patch *patch = patch_new(is);
 	int ret;
@@ -521,7 +603,7 @@ int hotpatch_register(const struct hotpatch_patch *is)
 }
 EXPORT_SYMBOL_GPL(hotpatch_register);
 
-static struct patch *patch_of(const struct hotpatch_patch *is)
+static struct patch *patch_of(struct klp_patch *is)
 {
 	struct patch *patch;
 
@@ -532,7 +614,7 @@ static struct patch *patch_of(const struct hotpatch_patch *is)
 	return NULL;
 }
 
-void hotpatch_unregister(const struct hotpatch_patch *is)
+void hotpatch_unregister(struct klp_patch *is)
 {
 	struct patch *patch;
 
@@ -574,6 +656,7 @@ static void __exit hotpatch_core_exit(void)
 	unregister_module_notifier(&module_notifier);
 	sysfs_exit();
 	redirect_exit();
+	shadow_exit();
 }
 module_exit(hotpatch_core_exit);
 

@@ -10,7 +10,6 @@
 #include <linux/rculist.h>
 #include <linux/sched/clock.h>
 #include <linux/sched/signal.h>
-#include <linux/slab.h>
 #include <linux/sort.h>
 #include <linux/stop_machine.h>
 
@@ -18,6 +17,7 @@
 
 struct redirect {
 	struct hlist_node node;
+	struct list_head list;
 	/* As ftrace calls the place. */
 	unsigned long ip;
 	unsigned long address;
@@ -28,8 +28,10 @@ struct redirect {
 };
 
 static DEFINE_HASHTABLE(redirects, 10);
+/* The same, for walking through them. */
+static LIST_HEAD(redirect_list);
 static unsigned int redirect_count;
-static u64 last_pause;
+u64 redirect_pause_ns, redirect_stop_ns;
 
 /* Under `patches_mutex`, or with preemption off: entries go under stop_machine() only. */
 static struct redirect *find(unsigned long ip)
@@ -69,34 +71,34 @@ static struct ftrace_ops ops = {
 #endif
 };
 
-static int take_out(void *redirect)
-{
-	hash_del(&((struct redirect *)redirect)->node);
-	return 0;
-}
+static bool registered;
 
 /* Of an ops without any functions, ftrace believes that it traces all. */
 static int hook(unsigned long ip)
 {
-	int ret = ftrace_set_filter_ip(&ops, ip, 0, 0);
+	int ret = may_fail() ? -ENOMEM : ftrace_set_filter_ip(&ops, ip, 0, 0);
 
-	if (ret || redirect_count)
+	if (ret || registered)
 		return ret;
-	ret = register_ftrace_function(&ops);
+	ret = may_fail() ? -ENOMEM : register_ftrace_function(&ops);
 	if (ret)
 		ftrace_set_filter_ip(&ops, ip, 1, 0);
+	else
+		registered = true;
 	return ret;
 }
 
+/* When it fails, ftrace goes on calling for the function, which leads nowhere. */
 static int unhook(unsigned long ip)
 {
-	if (redirect_count == 1) {
+	if (list_empty(&redirect_list) && registered) {
 		int ret = unregister_ftrace_function(&ops);
 
 		if (ret)
 			return ret;
+		registered = false;
 	}
-	return ftrace_set_filter_ip(&ops, ip, 1, 0);
+	return may_fail() ? -ENOMEM : ftrace_set_filter_ip(&ops, ip, 1, 0);
 }
 
 struct redirect *redirect_get(unsigned long address)
@@ -114,7 +116,7 @@ struct redirect *redirect_get(unsigned long address)
 		redirect->users++;
 		return redirect;
 	}
-	redirect = kzalloc(sizeof(*redirect), GFP_KERNEL);
+	redirect = core_alloc(1, sizeof(*redirect));
 	if (!redirect)
 		return ERR_PTR(-ENOMEM);
 	redirect->ip = ip;
@@ -124,27 +126,56 @@ struct redirect *redirect_get(unsigned long address)
 	if (ret) {
 		pr_err("ftrace does not let go of %pS (%d)%s\n", (void *)address, ret,
 		       ret == -EBUSY ? ": another patch, kprobe or tracer leads its calls away, or ftrace_enabled is 0" : "");
-		kfree(redirect);
+		kvfree(redirect);
 		return ERR_PTR(ret);
 	}
 	/* It leads nowhere yet. */
 	hash_add_rcu(redirects, &redirect->node, ip);
+	list_add_tail(&redirect->list, &redirect_list);
 	redirect_count++;
 	return redirect;
 }
 
 void redirect_put(struct redirect *redirect)
 {
-	int ret;
+	redirect->users--;
+}
 
-	if (--redirect->users)
+static int take_out_unused(void *unused)
+{
+	struct redirect *redirect;
+
+	list_for_each_entry(redirect, &redirect_list, list) {
+		if (!redirect->users)
+			hash_del(&redirect->node);
+	}
+	return 0;
+}
+
+void redirect_sweep(void)
+{
+	struct redirect *redirect, *next;
+	LIST_HEAD(unused);
+
+	list_for_each_entry(redirect, &redirect_list, list) {
+		if (!redirect->users)
+			break;
+	}
+	if (list_entry_is_head(redirect, &redirect_list, list))
 		return;
-	stop_machine(take_out, redirect, NULL);
-	ret = unhook(redirect->ip);
-	if (ret)
-		pr_err("ftrace keeps calling for %pS (%d)\n", (void *)redirect->address, ret);
-	redirect_count--;
-	kfree(redirect);
+	stop_machine(take_out_unused, NULL, NULL);
+	list_for_each_entry_safe(redirect, next, &redirect_list, list) {
+		int ret;
+
+		if (redirect->users)
+			continue;
+		list_del(&redirect->list);
+		redirect_count--;
+		ret = unhook(redirect->ip);
+		if (ret)
+			pr_err("ftrace keeps calling for %pS (%d)\n", (void *)redirect->address, ret);
+		kvfree(redirect);
+	}
 }
 
 void redirect_plan(struct redirect *redirect, unsigned long target)
@@ -155,9 +186,8 @@ void redirect_plan(struct redirect *redirect, unsigned long target)
 void redirect_plan_nothing(void)
 {
 	struct redirect *redirect;
-	int bucket;
 
-	hash_for_each(redirects, bucket, redirect, node)
+	list_for_each_entry(redirect, &redirect_list, list)
 		redirect->planned = 0;
 }
 
@@ -177,7 +207,6 @@ static struct {
 	const struct module **modules;
 	unsigned int module_count;
 	struct holder holder;
-	u64 pause;
 } flip;
 
 static bool given_up(unsigned long address)
@@ -207,7 +236,7 @@ static bool anybody_there(void)
 	int cpu;
 
 	for_each_process_thread(group, task) {
-		if (stack_holds(task, given_up, &flip.holder))
+		if (!stack_is_clear(task) && stack_holds(task, given_up, &flip.holder))
 			return true;
 	}
 	for_each_online_cpu(cpu) {
@@ -221,15 +250,24 @@ static int flip_stopped(void *unused)
 {
 	u64 start = local_clock();
 	struct redirect *redirect;
-	int bucket, ret = 0;
+	int ret = 0;
 
 	if (anybody_there()) {
 		ret = -EBUSY;
 	} else {
-		hash_for_each(redirects, bucket, redirect, node)
+		list_for_each_entry(redirect, &redirect_list, list)
 			redirect->target = redirect->planned;
 	}
-	flip.pause = local_clock() - start;
+	redirect_pause_ns = local_clock() - start;
+	return ret;
+}
+
+static int stop_and_flip(void)
+{
+	u64 start = local_clock();
+	int ret = stop_machine(flip_stopped, NULL, NULL);
+
+	redirect_stop_ns = local_clock() - start;
 	return ret;
 }
 
@@ -243,13 +281,12 @@ static int by_start(const void *a, const void *b)
 static int list_ranges(void)
 {
 	struct redirect *redirect;
-	int bucket;
 
 	flip.range_count = 0;
-	flip.ranges = kcalloc(redirect_count, sizeof(*flip.ranges), GFP_KERNEL);
+	flip.ranges = core_alloc(redirect_count + 1, sizeof(*flip.ranges));
 	if (!flip.ranges)
 		return -ENOMEM;
-	hash_for_each(redirects, bucket, redirect, node) {
+	list_for_each_entry(redirect, &redirect_list, list) {
 		unsigned long start = redirect->target ?: redirect->address;
 		unsigned long size = 0, offset;
 
@@ -257,7 +294,7 @@ static int list_ranges(void)
 			continue;
 		if (!kernel.size_offset(start, &size, &offset) || offset) {
 			pr_err("cannot tell the size of %pS\n", (void *)start);
-			kfree(flip.ranges);
+			kvfree(flip.ranges);
 			return -ENOENT;
 		}
 		flip.ranges[flip.range_count++] = (struct extent){ start, start + size };
@@ -289,7 +326,8 @@ int redirect_flip(const char *patch, const struct module **leaving, unsigned int
 	flip.modules = leaving;
 	flip.module_count = leaving_count;
 	for (;;) {
-		ret = stop_machine(flip_stopped, NULL, NULL);
+		ret = stacks_look(given_up, &flip.holder) ? -EBUSY : stop_and_flip();
+		stacks_forget();
 		if (ret != -EBUSY || waited >= patience_ms)
 			break;
 		if (msleep_interruptible(wait)) {
@@ -299,19 +337,13 @@ int redirect_flip(const char *patch, const struct module **leaving, unsigned int
 		waited += wait;
 		wait = min(wait * 2, 500U);
 	}
-	last_pause = flip.pause;
 	if (ret == -EBUSY)
 		tell_holder(patch);
-	kfree(flip.ranges);
+	kvfree(flip.ranges);
 	return ret;
 }
 
 void redirect_exit(void)
 {
 	ftrace_free_filter(&ops);
-}
-
-u64 redirect_pause_ns(void)
-{
-	return last_pause;
 }

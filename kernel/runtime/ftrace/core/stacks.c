@@ -2,7 +2,7 @@
 /*
  * Whether a task may be in certain code, while all other processors are stopped
  * by stop_machine(): no task is then anywhere but where it was switched out, or
- * in the stopper.
+ * in the stopper. Most tasks sleep, and were looked at before.
  *
  * Frame records (AAPCS64 6.4.6) tell who called whom, from where the task was
  * switched out to its last record, in the pt_regs at the bottom of its stack.
@@ -13,7 +13,11 @@
  * an address. That sees too much rather than too little, and such tasks soon
  * move on.
  */
+#include <linux/hash.h>
+#include <linux/log2.h>
 #include <linux/ptrace.h>
+#include <linux/sched/signal.h>
+#include <linux/sched/task.h>
 #include <linux/sched/task_stack.h>
 
 #include <asm/processor.h>
@@ -106,6 +110,28 @@ static bool is_dead(struct task_struct *task)
 	       !refcount_read(&task->stack_refcount);
 }
 
+/* Of a task that is switched out. `sp` is then where its stack begins. */
+static enum chain follow_switched_out(struct walk *walk, struct task_struct *task,
+				      unsigned long *sp)
+{
+	unsigned long page = (unsigned long)task_stack_page(task);
+
+	*sp = thread_saved_sp(task);
+	if (*sp < page || *sp >= page + THREAD_SIZE) {
+		*sp = page;
+		return BROKEN;
+	}
+	visit(walk, without_signature(thread_saved_pc(task)));
+	return follow(walk, task, thread_saved_fp(task), *sp);
+}
+
+static void name_holder(struct holder *holder, struct task_struct *task, enum chain chain)
+{
+	holder->pid = task->pid;
+	memcpy(holder->comm, task->comm, sizeof(holder->comm));
+	holder->unreliable = chain == INTERRUPTED || chain == BROKEN;
+}
+
 bool stack_holds(struct task_struct *task, bool (*given_up)(unsigned long address),
 		 struct holder *holder)
 {
@@ -113,7 +139,6 @@ bool stack_holds(struct task_struct *task, bool (*given_up)(unsigned long addres
 	enum chain chain;
 
 	holder->count = 0;
-	holder->unreliable = false;
 	if (task == current) {
 		chain = follow(&walk, task, (unsigned long)__builtin_frame_address(0),
 			       (unsigned long)task_stack_page(task));
@@ -123,26 +148,121 @@ bool stack_holds(struct task_struct *task, bool (*given_up)(unsigned long addres
 	} else if (is_dead(task)) {
 		return false;
 	} else {
-		unsigned long sp = thread_saved_sp(task);
-		unsigned long page = (unsigned long)task_stack_page(task);
+		unsigned long sp;
 
-		if (sp < page || sp >= page + THREAD_SIZE) {
-			chain = BROKEN;
-			sp = page;
-		} else {
-			visit(&walk, without_signature(thread_saved_pc(task)));
-			chain = follow(&walk, task, thread_saved_fp(task), sp);
-		}
+		chain = follow_switched_out(&walk, task, &sp);
 		if (chain == INTERRUPTED || chain == BROKEN)
-			scan(&walk, sp, page + THREAD_SIZE);
+			scan(&walk, sp, (unsigned long)task_stack_page(task) + THREAD_SIZE);
 	}
 	/* The kernel's own unwinder knows where such returns really lead. */
 	if (chain != COMPLETE)
 		kernel.stack_walk(visit_kernels, &walk, task, NULL);
 	if (!walk.found && !(task == current && chain == BROKEN))
 		return false;
-	holder->pid = task->pid;
-	memcpy(holder->comm, task->comm, sizeof(holder->comm));
-	holder->unreliable = chain == INTERRUPTED || chain == BROKEN;
+	name_holder(holder, task, chain);
 	return true;
+}
+
+/*
+ * Tasks that were seen outside of what is given up while the machine ran. A task
+ * that has run since was switched out again, at the latest by the stopper, and
+ * __schedule() (kernel/sched/core.c) counts that.
+ */
+struct seen {
+	struct task_struct *task;
+	unsigned long switches;
+};
+
+static struct seen *seen;
+static unsigned int seen_bits;
+
+static unsigned long switches_of(struct task_struct *task)
+{
+	return READ_ONCE(task->nvcsw) + READ_ONCE(task->nivcsw);
+}
+
+/* Its place, or the free one where it belongs. There is always one: half of them stay free. */
+static struct seen *place_of(struct task_struct *task)
+{
+	unsigned int i = hash_ptr(task, seen_bits);
+
+	while (seen[i].task && seen[i].task != task)
+		i = (i + 1) & ((1U << seen_bits) - 1);
+	return &seen[i];
+}
+
+/* Remembers a task if it is not in what is given up; true: it is there, as far as can be told. */
+static bool look(struct task_struct *task, bool (*given_up)(unsigned long address),
+		 struct holder *holder)
+{
+	struct walk walk = { given_up, holder };
+	unsigned long switches = switches_of(task), sp;
+	struct seen *place;
+
+	/* Pairs with finish_task(): what the task has saved is there. Its count was read before. */
+	smp_rmb();
+	if (smp_load_acquire(&task->on_cpu) || is_dead(task) || !try_get_task_stack(task))
+		return false;
+	holder->count = 0;
+	if (follow_switched_out(&walk, task, &sp) == COMPLETE) {
+		if (walk.found) {
+			name_holder(holder, task, COMPLETE);
+		} else {
+			place = place_of(task);
+			*place = (struct seen){ get_task_struct(task), switches };
+		}
+	}
+	kernel.put_task_stack(task);
+	return walk.found;
+}
+
+bool stacks_look(bool (*given_up)(unsigned long address), struct holder *holder)
+{
+	struct task_struct *group, *task;
+	unsigned int count = 0, room;
+	bool held = false;
+
+	rcu_read_lock();
+	for_each_process_thread(group, task)
+		count++;
+	rcu_read_unlock();
+	room = count + 16;
+	seen_bits = ilog2(roundup_pow_of_two(2 * room));
+	/* Without, every stack is looked at while the machine is stopped. */
+	seen = core_alloc(1U << seen_bits, sizeof(*seen));
+	if (!seen)
+		return false;
+	rcu_read_lock();
+	for_each_process_thread(group, task) {
+		if (!room--)
+			goto out;
+		held = look(task, given_up, holder);
+		if (held)
+			goto out;
+	}
+out:
+	rcu_read_unlock();
+	return held;
+}
+
+bool stack_is_clear(struct task_struct *task)
+{
+	struct seen *place;
+
+	if (!seen)
+		return false;
+	place = place_of(task);
+	return place->task && place->switches == switches_of(task);
+}
+
+void stacks_forget(void)
+{
+	unsigned int i;
+
+	for (i = 0; seen && i < 1U << seen_bits; i++) {
+		if (seen[i].task)
+			put_task_struct(seen[i].task);
+	}
+	kvfree(seen);
+	seen = NULL;
 }

@@ -40,6 +40,7 @@ int __init symbols_init(void)
 		{ "find_module", &kernel.find_module },
 		{ "idle_task", &kernel.idle_task },
 		{ "arch_stack_walk", &kernel.stack_walk },
+		{ "put_task_stack", &kernel.put_task_stack },
 		{ "ftrace_location", &kernel.ftrace_location },
 		{ "aarch64_insn_patch_text_nosync", &kernel.patch_text },
 		{ "return_to_handler", &kernel.graph_return, true },

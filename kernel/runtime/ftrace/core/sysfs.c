@@ -37,7 +37,7 @@ static ssize_t enabled_store(struct kobject *kobj, struct kobj_attribute *attr, 
 
 static ssize_t transition_show(struct kobject *kobj, struct kobj_attribute *attr, char *buf)
 {
-	return sysfs_emit(buf, "%d\n", READ_ONCE(patch_of(kobj)->in_transition));
+	return sysfs_emit(buf, "%d\n", READ_ONCE(patch_changing) == patch_of(kobj));
 }
 
 static ssize_t replaces_show(struct kobject *kobj, struct kobj_attribute *attr, char *buf)
@@ -95,18 +95,23 @@ int sysfs_add(struct patch *patch)
 {
 	struct object *object;
 	struct func *func;
-	int ret = kobject_init_and_add(&patch->kobj, &patch_type, root, "%s", patch->name);
+	int ret;
 
+	kobject_init(&patch->kobj, &patch_type);
+	ret = may_fail() ? -ENOMEM : kobject_add(&patch->kobj, root, "%s", patch->name);
 	if (ret)
 		return ret;
 	for_each_object(patch, object) {
-		ret = kobject_init_and_add(&object->kobj, &object_type, &patch->kobj, "%s",
-					   object->is->name ?: "vmlinux");
+		kobject_init(&object->kobj, &object_type);
+		ret = may_fail() ? -ENOMEM : kobject_add(&object->kobj, &patch->kobj, "%s",
+							 object->is->name ?: "vmlinux");
 		if (ret)
 			return ret;
 		for_each_func(object, func) {
-			ret = kobject_init_and_add(&func->kobj, &func_type, &object->kobj, "%s,%llu",
-						   func->is->name, func->is->sympos ?: 1);
+			kobject_init(&func->kobj, &func_type);
+			ret = may_fail() ? -ENOMEM : kobject_add(&func->kobj, &object->kobj,
+								 "%s,%llu", func->is->old_name,
+								 func->is->old_sympos ?: 1);
 			if (ret)
 				return ret;
 		}
@@ -118,7 +123,8 @@ static void remove(struct kobject *kobj)
 {
 	if (!kobj->state_initialized)
 		return;
-	kobject_del(kobj);
+	if (kobj->state_in_sysfs)
+		kobject_del(kobj);
 	kobject_put(kobj);
 }
 

@@ -8,7 +8,7 @@
 #include "../hotpatch_core.h"
 
 /* Written by the builder: kernel/src/module/ftrace/tables.ts. */
-extern const struct hotpatch_patch hotpatch_patch;
+extern struct klp_patch hotpatch_patch;
 
 int init_module(void)
 {

@@ -62,7 +62,8 @@ test("the tables hold what the core reads, at the places where it reads it", asy
   const replacement = carried.symbols.find(({ name }) => name === "changed");
   if (!replacement) throw new Error("nothing is carried");
   const redirects = [{ object: "ext4", name: "changed", sympos: 3, replacement }];
-  const tables = ftraceTables(carried, { redirects, callbacks: [], replace: true }, linked.late);
+  const states = [{ id: 0x4007, version: 3 }];
+  const tables = ftraceTables(carried, { redirects, callbacks: [], states, replace: true }, linked.late);
   const object = readElf(writeElf(joinObjects([tables, carried])));
   const data = sectionOf(object, ".data.hotpatch");
   const strings = sectionOf(object, ".rodata.hotpatch").data;
@@ -74,17 +75,17 @@ test("the tables hold what the core reads, at the places where it reads it", asy
     const start = targets.get(word)?.addend ?? 0;
     return new TextDecoder().decode(strings.subarray(start, strings.indexOf(0, start)));
   };
-  // struct hotpatch_patch
+  // struct klp_patch
   expect(targets.get(0)?.symbol.name).toBe("__this_module");
-  expect([number(2), number(4), number(5)]).toEqual([2, 1, 1]);
-  const [ext4, vmlinux] = [at(1), at(1) + 9];
-  // struct hotpatch_object
+  expect([number(2), number(4), number(6), number(7)]).toEqual([2, 1, 1, 1]);
+  const [ext4, vmlinux] = [at(1), at(1) + 10];
+  // struct klp_object
   expect(textAt(ext4)).toBe("ext4");
   expect(targets.has(vmlinux)).toBe(false);
   expect([number(ext4 + 2), number(ext4 + 4), number(vmlinux + 2), number(vmlinux + 4)]).toEqual([
     1, 0, 0, 2,
   ]);
-  // struct hotpatch_func
+  // struct klp_func
   expect([textAt(at(ext4 + 1)), number(at(ext4 + 1) + 2)]).toEqual(["changed", 3]);
   expect(targets.get(at(ext4 + 1) + 1)?.symbol.name).toBe("changed");
   // struct hotpatch_reloc
@@ -97,6 +98,8 @@ test("the tables hold what the core reads, at the places where it reads it", asy
   expect(targets.get(relocations + 4)?.addend).toBe(4);
   // struct hotpatch_symbol
   expect([textAt(at(3) + 1), number(at(3) + 2)]).toEqual(["hidden", 2]);
+  // struct klp_state
+  expect([number(at(5)), number(at(5) + 1)]).toEqual([0x4007, 3]);
 });
 
 test("a pair of instructions tells an address, whatever the access", () => {

@@ -14,14 +14,14 @@ import { type LateReference, type LateSymbol, R_AARCH64 } from "./late-reference
 type Word = number | string | null | { readonly symbol: ElfSymbol; readonly addend: number };
 
 /**
- * Writes `struct hotpatch_patch hotpatch_patch` with all it refers to (runtime/ftrace/hotpatch_core.h), as the compiler
+ * Writes `struct klp_patch hotpatch_patch` with all it refers to (runtime/ftrace/hotpatch_core.h), as the compiler
  * would have written the same in C.
  * @param late what the core links; of several units
  * @returns an object to be joined with the carried code and the entry
  */
 export function ftraceTables(
   like: ElfObject,
-  { redirects, callbacks, replace }: Omit<PatchContents, "states">,
+  { redirects, callbacks, states, replace }: PatchContents,
   late: readonly LateReference[],
 ): ElfObject {
   const objects = [...new Set([...redirects, ...callbacks, ...late].map(({ object }) => object))].sort();
@@ -68,6 +68,7 @@ export function ftraceTables(
       table(relocations),
       relocations.length,
       ...handlers,
+      null,
     ];
   });
   const symbolRows = [...symbols.values()].map(({ object, name, sympos, reader }): Word[] => [
@@ -86,6 +87,8 @@ export function ftraceTables(
     objectRows.length,
     table(symbolRows),
     symbolRows.length,
+    table(states.map(({ id, version }) => [id, version, null])),
+    states.length,
     replace ? 1 : 0,
   ];
   words.splice(0, PATCH_WORDS, ...patchWords);
@@ -104,7 +107,7 @@ export function ftraceTables(
 }
 
 const WORD = 8;
-const PATCH_WORDS = 6;
+const PATCH_WORDS = 8;
 
 function keyOf({ object, name, sympos, reader }: LateSymbol): string {
   return JSON.stringify([object, name, sympos, reader ?? null]);
