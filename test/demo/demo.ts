@@ -13,7 +13,7 @@ import { newestPair } from "@kernel-hotpatch/kernel/profile/debian";
 import type { Arch } from "@kernel-hotpatch/kernel/profile/profile";
 
 const ROOT = fileURLToPath(new URL("../../..", import.meta.url));
-const HOTPATCH = "server/dist/cli/main.js";
+const HOTPATCH = "server/bin/hotpatch.js";
 const EXAMPLE = "kernel/examples/meminfo-line/meminfo-line.patch";
 
 /** What `--arch` may be, by Debian's names. */
