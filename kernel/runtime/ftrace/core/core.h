@@ -58,7 +58,10 @@ void redirect_plan_nothing(void);
  */
 int redirect_flip(const char *patch, const struct module **leaving, unsigned int leaving_count,
 		  unsigned int patience_ms);
-/* Of the last flip: how long all of the machine was held, and how long it took to stop it, hold it and let it go. */
+/*
+ * Of the last flip: how long all of the machine was held, and how long it took to
+ * stop it, hold it and let it go.
+ */
 extern u64 redirect_pause_ns, redirect_stop_ns;
 void redirect_exit(void);
 
@@ -101,6 +104,7 @@ void stacks_forget(void);
 struct wanted {
 	/* NULL: vmlinux */
 	const char *object;
+	/* NULL: nothing is wanted */
 	const char *name;
 	u64 sympos;
 	unsigned long address;

@@ -8,6 +8,7 @@
 #include <linux/ftrace.h>
 #include <linux/notifier.h>
 #include <linux/rcupdate.h>
+#include <linux/smp.h>
 
 #include "core.h"
 
@@ -46,18 +47,22 @@ static int object_find(struct patch *patch, struct object *object, struct wanted
 		       struct wanted *symbols)
 {
 	const struct klp_object *is = object->is;
-	struct wanted *used = symbols;
 	u64 i;
 
-	for (i = 0; i < is->func_count; i++)
-		functions[i] = (struct wanted){ is->name, is->funcs[i].old_name, is->funcs[i].old_sympos };
-	for (i = 0; i < patch->is->symbol_count; i++) {
-		const struct hotpatch_symbol *symbol = &patch->is->symbols[i];
+	for (i = 0; i < is->func_count; i++) {
+		const struct klp_func *func = &is->funcs[i];
 
-		*used++ = (struct wanted){ symbol->object, symbol->reader ?: symbol->name,
-					   symbol->sympos };
+		functions[i] = (struct wanted){ is->name, func->old_name, func->old_sympos };
 	}
-	return symbols_find(patch->name, functions, used - functions);
+	/* Those of other objects stay empty: they may not be there. */
+	for (i = 0; i < is->reloc_count; i++) {
+		const struct hotpatch_symbol *symbol = &patch->is->symbols[is->relocs[i].symbol];
+
+		symbols[is->relocs[i].symbol] = (struct wanted){
+			symbol->object, symbol->reader ?: symbol->name, symbol->sympos,
+		};
+	}
+	return symbols_find(patch->name, functions, is->func_count + patch->is->symbol_count);
 }
 
 static int symbol_address(struct patch *patch, const struct hotpatch_symbol *symbol,
@@ -100,6 +105,9 @@ static int object_link(struct patch *patch, struct object *object)
 		      relocate(patch->name, reloc, address);
 	}
 	kvfree(functions);
+	/* No processor goes on with instructions that it has fetched before. */
+	if (!ret)
+		kick_all_cpus_sync();
 	return ret;
 }
 
@@ -250,7 +258,10 @@ static void after_patching(struct object *object)
 		object->is->callbacks.post_patch(object->is);
 }
 
-/* Those that the patch just enabled has taken over from. Their callbacks are not called: cumulative-patches.rst. */
+/*
+ * Those that the patch just enabled has taken over from. Their callbacks are not
+ * called: cumulative-patches.rst.
+ */
 static void let_go_replaced(void)
 {
 	struct patch *patch;
@@ -302,14 +313,16 @@ EXPORT_SYMBOL_GPL(klp_get_prev_state);
 /* What patches before it have changed, it must know as well or better: system-state.rst. */
 static bool states_fit(struct patch *patch)
 {
-	struct klp_state *old, *new;
 	struct patch *other;
+	u64 i;
 
 	list_for_each_entry(other, &patches, list) {
 		if (!other->enabled)
 			continue;
-		for (old = other->is->states; old < other->is->states + other->is->state_count; old++) {
-			new = klp_get_state(patch->is, old->id);
+		for (i = 0; i < other->is->state_count; i++) {
+			struct klp_state *old = &other->is->states[i];
+			struct klp_state *new = klp_get_state(patch->is, old->id);
+
 			if (new ? new->version >= old->version : !patch->is->replace)
 				continue;
 			pr_err("%s: does not know version %u of state %lu, which %s has changed\n",
@@ -340,14 +353,14 @@ static int enable(struct patch *patch)
 
 	list_move_tail(&patch->list, &patches);
 	for_each_object(patch, object) {
-		if (!ret)
-			ret = object_there(object);
-		if (ret == -EAGAIN)
-			pr_err("%s: module %s is just being loaded\n", patch->name, object->is->name);
-		if (ret > 0)
-			ret = object_prepare(patch, object);
 		if (ret)
 			break;
+		ret = object_there(object);
+		if (ret == -EAGAIN)
+			pr_err("%s: module %s is just being loaded\n", patch->name,
+			       object->is->name);
+		if (ret > 0)
+			ret = object_prepare(patch, object);
 	}
 	if (!ret) {
 		want(patch, true);
@@ -387,22 +400,32 @@ int patch_enable(struct patch *patch)
 	return ret;
 }
 
-/* Whether a later patch has one of its functions. */
+static bool patch_uses(struct patch *patch, struct redirect *redirect)
+{
+	struct object *object;
+	struct func *func;
+
+	for_each_object(patch, object) {
+		for_each_func(object, func) {
+			if (func->redirect == redirect)
+				return true;
+		}
+	}
+	return false;
+}
+
+/* A later patch that has one of its functions. */
 static struct patch *patch_above(struct patch *patch)
 {
 	struct patch *above = patch;
-	struct object *object, *other_object;
-	struct func *func, *other;
+	struct object *object;
+	struct func *func;
 
 	list_for_each_entry_continue(above, &patches, list) {
-		for_each_object(above, other_object) {
-			for_each_func(other_object, other) {
-				for_each_object(patch, object) {
-					for_each_func(object, func) {
-						if (func->redirect && func->redirect == other->redirect)
-							return above;
-					}
-				}
+		for_each_object(patch, object) {
+			for_each_func(object, func) {
+				if (func->redirect && patch_uses(above, func->redirect))
+					return above;
 			}
 		}
 	}
@@ -432,13 +455,13 @@ int patch_disable(struct patch *patch)
 	}
 	patch->wanted = false;
 	ret = flip(patch);
-	patch->wanted = ret;
-	patch->enabled = ret;
 	if (ret) {
+		patch->wanted = true;
 		for_each_object(patch, object)
 			after_patching(object);
 		pr_err("%s: not disabled (%d)\n", patch->name, ret);
 	} else {
+		patch->enabled = false;
 		patch_leave(patch);
 		redirect_sweep();
 		pr_notice("%s: disabled\n", patch->name);

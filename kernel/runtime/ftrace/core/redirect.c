@@ -25,10 +25,12 @@ struct redirect {
 	unsigned long target;
 	unsigned long planned;
 	unsigned int users;
+	/* ftrace did not let go of it, which was said. */
+	bool stuck;
 };
 
 static DEFINE_HASHTABLE(redirects, 10);
-/* The same, for walking through them. */
+/* The same, for walking through them: exactly the functions in the filter of `ops`. */
 static LIST_HEAD(redirect_list);
 static unsigned int redirect_count;
 u64 redirect_pause_ns, redirect_stop_ns;
@@ -73,32 +75,48 @@ static struct ftrace_ops ops = {
 
 static bool registered;
 
-/* Of an ops without any functions, ftrace believes that it traces all. */
-static int hook(unsigned long ip)
+/* While ftrace calls into the core, nobody can unload it. */
+static int start_calls(void)
 {
-	int ret = may_fail() ? -ENOMEM : ftrace_set_filter_ip(&ops, ip, 0, 0);
+	int ret = may_fail() ? -ENOMEM : register_ftrace_function(&ops);
 
-	if (ret || registered)
-		return ret;
-	ret = may_fail() ? -ENOMEM : register_ftrace_function(&ops);
-	if (ret)
-		ftrace_set_filter_ip(&ops, ip, 1, 0);
-	else
+	if (!ret) {
 		registered = true;
+		__module_get(THIS_MODULE);
+	}
 	return ret;
 }
 
-/* When it fails, ftrace goes on calling for the function, which leads nowhere. */
-static int unhook(unsigned long ip)
+static int end_calls(void)
 {
-	if (list_empty(&redirect_list) && registered) {
-		int ret = unregister_ftrace_function(&ops);
+	int ret = unregister_ftrace_function(&ops);
 
-		if (ret)
-			return ret;
+	if (!ret) {
 		registered = false;
+		module_put(THIS_MODULE);
 	}
-	return may_fail() ? -ENOMEM : ftrace_set_filter_ip(&ops, ip, 1, 0);
+	return ret;
+}
+
+/* It leads nowhere yet, and nobody uses it. */
+static struct redirect *redirect_new(unsigned long ip, unsigned long address)
+{
+	struct redirect *redirect = core_alloc(1, sizeof(*redirect));
+	int ret;
+
+	if (!redirect)
+		return ERR_PTR(-ENOMEM);
+	redirect->ip = ip;
+	redirect->address = address;
+	ret = may_fail() ? -ENOMEM : ftrace_set_filter_ip(&ops, ip, 0, 0);
+	if (ret) {
+		kvfree(redirect);
+		return ERR_PTR(ret);
+	}
+	hash_add_rcu(redirects, &redirect->node, ip);
+	list_add_tail(&redirect->list, &redirect_list);
+	redirect_count++;
+	return redirect;
 }
 
 struct redirect *redirect_get(unsigned long address)
@@ -111,28 +129,17 @@ struct redirect *redirect_get(unsigned long address)
 		pr_err("%pS has no ftrace entry\n", (void *)address);
 		return ERR_PTR(-EINVAL);
 	}
-	redirect = find(ip);
-	if (redirect) {
-		redirect->users++;
-		return redirect;
-	}
-	redirect = core_alloc(1, sizeof(*redirect));
-	if (!redirect)
-		return ERR_PTR(-ENOMEM);
-	redirect->ip = ip;
-	redirect->address = address;
-	redirect->users = 1;
-	ret = hook(ip);
+	redirect = find(ip) ?: redirect_new(ip, address);
+	ret = PTR_ERR_OR_ZERO(redirect);
+	if (!ret && !registered)
+		ret = start_calls();
 	if (ret) {
 		pr_err("ftrace does not let go of %pS (%d)%s\n", (void *)address, ret,
-		       ret == -EBUSY ? ": another patch, kprobe or tracer leads its calls away, or ftrace_enabled is 0" : "");
-		kvfree(redirect);
+		       ret != -EBUSY ? "" :
+		       ": another patch, kprobe or tracer leads its calls away, or ftrace_enabled is 0");
 		return ERR_PTR(ret);
 	}
-	/* It leads nowhere yet. */
-	hash_add_rcu(redirects, &redirect->node, ip);
-	list_add_tail(&redirect->list, &redirect_list);
-	redirect_count++;
+	redirect->users++;
 	return redirect;
 }
 
@@ -152,10 +159,26 @@ static int take_out_unused(void *unused)
 	return 0;
 }
 
+/* Whether ftrace lets go of it. */
+static bool unhook(struct redirect *redirect)
+{
+	int ret = 0;
+
+	/* Of an ops without any functions, ftrace believes that it traces all. */
+	if (registered && list_is_singular(&redirect_list))
+		ret = end_calls();
+	if (!ret)
+		ret = may_fail() ? -ENOMEM : ftrace_set_filter_ip(&ops, redirect->ip, 1, 0);
+	if (ret && !redirect->stuck)
+		pr_err("ftrace keeps calling for %pS (%d), which leads nowhere\n",
+		       (void *)redirect->address, ret);
+	redirect->stuck = ret;
+	return !ret;
+}
+
 void redirect_sweep(void)
 {
 	struct redirect *redirect, *next;
-	LIST_HEAD(unused);
 
 	list_for_each_entry(redirect, &redirect_list, list) {
 		if (!redirect->users)
@@ -165,16 +188,17 @@ void redirect_sweep(void)
 		return;
 	stop_machine(take_out_unused, NULL, NULL);
 	list_for_each_entry_safe(redirect, next, &redirect_list, list) {
-		int ret;
-
 		if (redirect->users)
 			continue;
-		list_del(&redirect->list);
-		redirect_count--;
-		ret = unhook(redirect->ip);
-		if (ret)
-			pr_err("ftrace keeps calling for %pS (%d)\n", (void *)redirect->address, ret);
-		kvfree(redirect);
+		if (unhook(redirect)) {
+			list_del(&redirect->list);
+			redirect_count--;
+			kvfree(redirect);
+		} else {
+			/* The next sweep tries again. */
+			redirect->target = 0;
+			hash_add_rcu(redirects, &redirect->node, redirect->ip);
+		}
 	}
 }
 
@@ -195,9 +219,13 @@ void redirect_plan_nothing(void)
  * Flip
  */
 
-/* Of a function: any address from which it goes on, return addresses at its very end included. */
+/*
+ * Of a function: any address above `low` up to `last` from which it goes on, return
+ * addresses at its very end included. Who is about to run the very start of an old
+ * function comes by ftrace's call first; of a replacement, from there.
+ */
 struct extent {
-	unsigned long start;
+	unsigned long low;
 	unsigned long last;
 };
 
@@ -216,7 +244,7 @@ static bool given_up(unsigned long address)
 	while (low < high) {
 		unsigned int middle = (low + high) / 2;
 
-		if (address <= flip.ranges[middle].start)
+		if (address <= flip.ranges[middle].low)
 			high = middle;
 		else if (address > flip.ranges[middle].last)
 			low = middle + 1;
@@ -271,11 +299,11 @@ static int stop_and_flip(void)
 	return ret;
 }
 
-static int by_start(const void *a, const void *b)
+static int by_address(const void *a, const void *b)
 {
 	const struct extent *one = a, *other = b;
 
-	return one->start < other->start ? -1 : one->start > other->start;
+	return one->low < other->low ? -1 : one->low > other->low;
 }
 
 static int list_ranges(void)
@@ -297,9 +325,11 @@ static int list_ranges(void)
 			kvfree(flip.ranges);
 			return -ENOENT;
 		}
-		flip.ranges[flip.range_count++] = (struct extent){ start, start + size };
+		flip.ranges[flip.range_count++] = (struct extent){
+			redirect->target ? start - 1 : start, start + size,
+		};
 	}
-	sort(flip.ranges, flip.range_count, sizeof(*flip.ranges), by_start, NULL);
+	sort(flip.ranges, flip.range_count, sizeof(*flip.ranges), by_address, NULL);
 	return 0;
 }
 

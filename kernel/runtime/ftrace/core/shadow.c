@@ -5,6 +5,7 @@
  * promises, for kernels that have it in kernel/livepatch/ only.
  */
 #include <linux/hashtable.h>
+#include <linux/overflow.h>
 #include <linux/rcupdate.h>
 #include <linux/slab.h>
 #include <linux/spinlock.h>
@@ -74,7 +75,7 @@ static void *get_or_alloc(void *obj, unsigned long id, size_t size, gfp_t gfp,
 	struct shadow *shadow = NULL, *new;
 
 	if (!data) {
-		new = may_fail() ? NULL : kzalloc(sizeof(*new) + size, gfp);
+		new = may_fail() ? NULL : kzalloc(struct_size(new, data, size), gfp);
 		if (!new)
 			return NULL;
 		new->obj = obj;

@@ -27,10 +27,13 @@
 struct walk {
 	bool (*given_up)(unsigned long address);
 	struct holder *holder;
+	unsigned int visited;
 	bool found;
+	/* A tracer has taken over a return: what is found in its place says nothing. */
+	bool hidden;
 };
 
-/* An address as it was before it was signed: XPACLRI, no operation without pointer authentication. */
+/* As it was before it was signed: XPACLRI, no operation without pointer authentication. */
 static unsigned long without_signature(unsigned long address)
 {
 	register unsigned long lr asm("x30") = address;
@@ -39,14 +42,22 @@ static unsigned long without_signature(unsigned long address)
 	return lr;
 }
 
+static bool is_hidden(unsigned long address)
+{
+	return address && (address == kernel.graph_return || address == kernel.rethook_return);
+}
+
 static void visit(struct walk *walk, unsigned long address)
 {
 	struct holder *holder = walk->holder;
 
+	walk->visited++;
 	if (holder->count < STACK_FRAMES)
 		holder->frames[holder->count++] = address;
 	if (walk->given_up(address))
 		walk->found = true;
+	else if (is_hidden(address))
+		walk->hidden = true;
 }
 
 static bool visit_kernels(void *walk, unsigned long address)
@@ -58,27 +69,22 @@ static bool visit_kernels(void *walk, unsigned long address)
 static void scan(struct walk *walk, unsigned long from, unsigned long to)
 {
 	for (; from + sizeof(long) <= to; from += sizeof(long)) {
-		unsigned long word = without_signature(*(unsigned long *)from);
+		unsigned long word = without_signature(READ_ONCE_NOCHECK(*(unsigned long *)from));
 
-		if (walk->given_up(word))
+		if (walk->given_up(word) || is_hidden(word))
 			visit(walk, word);
 	}
 }
 
-static bool is_hidden(unsigned long address)
-{
-	return address && (address == kernel.graph_return || address == kernel.rethook_return);
-}
-
-/* Whether the record at `fp` is the one in pt_regs that stands for what an exception interrupted. */
+/* Whether the record at `fp` is the one in pt_regs, for what an exception interrupted. */
 static bool is_exception(unsigned long fp, unsigned long low, unsigned long address)
 {
 	struct pt_regs *regs = (void *)(fp - offsetof(struct pt_regs, stackframe));
 
-	return (unsigned long)regs >= low && regs->pc == address;
+	return (unsigned long)regs >= low && READ_ONCE_NOCHECK(regs->pc) == address;
 }
 
-enum chain { COMPLETE, HIDDEN, INTERRUPTED, BROKEN };
+enum chain { COMPLETE, INTERRUPTED, BROKEN };
 
 static enum chain follow(struct walk *walk, struct task_struct *task, unsigned long fp,
 			 unsigned long low)
@@ -92,14 +98,12 @@ static enum chain follow(struct walk *walk, struct task_struct *task, unsigned l
 
 		if (fp < low || fp & 7 || fp + 16 > end)
 			return BROKEN;
-		address = without_signature(((unsigned long *)fp)[1]);
+		address = without_signature(READ_ONCE_NOCHECK(((unsigned long *)fp)[1]));
 		if (is_exception(fp, low, address))
 			chain = INTERRUPTED;
-		else if (is_hidden(address) && chain == COMPLETE)
-			chain = HIDDEN;
 		visit(walk, address);
 		low = fp + 16;
-		fp = *(unsigned long *)fp;
+		fp = READ_ONCE_NOCHECK(*(unsigned long *)fp);
 	}
 	return chain;
 }
@@ -125,11 +129,23 @@ static enum chain follow_switched_out(struct walk *walk, struct task_struct *tas
 	return follow(walk, task, thread_saved_fp(task), *sp);
 }
 
+/*
+ * The kernel's own unwinder knows where returns really lead that a tracer has taken
+ * over, if it comes as far as we have come.
+ */
+static bool returns_lead_elsewhere(struct walk *walk, struct task_struct *task)
+{
+	struct walk resolved = { walk->given_up, walk->holder };
+
+	kernel.stack_walk(visit_kernels, &resolved, task, NULL);
+	return !resolved.found && !resolved.hidden && resolved.visited >= walk->visited;
+}
+
 static void name_holder(struct holder *holder, struct task_struct *task, enum chain chain)
 {
 	holder->pid = task->pid;
 	memcpy(holder->comm, task->comm, sizeof(holder->comm));
-	holder->unreliable = chain == INTERRUPTED || chain == BROKEN;
+	holder->unreliable = chain != COMPLETE;
 }
 
 bool stack_holds(struct task_struct *task, bool (*given_up)(unsigned long address),
@@ -151,12 +167,11 @@ bool stack_holds(struct task_struct *task, bool (*given_up)(unsigned long addres
 		unsigned long sp;
 
 		chain = follow_switched_out(&walk, task, &sp);
-		if (chain == INTERRUPTED || chain == BROKEN)
+		if (chain != COMPLETE)
 			scan(&walk, sp, (unsigned long)task_stack_page(task) + THREAD_SIZE);
 	}
-	/* The kernel's own unwinder knows where such returns really lead. */
-	if (chain != COMPLETE)
-		kernel.stack_walk(visit_kernels, &walk, task, NULL);
+	if (walk.hidden && (chain != COMPLETE || !returns_lead_elsewhere(&walk, task)))
+		walk.found = true;
 	if (!walk.found && !(task == current && chain == BROKEN))
 		return false;
 	name_holder(holder, task, chain);
@@ -164,9 +179,19 @@ bool stack_holds(struct task_struct *task, bool (*given_up)(unsigned long addres
 }
 
 /*
- * Tasks that were seen outside of what is given up while the machine ran. A task
- * that has run since was switched out again, at the latest by the stopper, and
- * __schedule() (kernel/sched/core.c) counts that.
+ * Tasks that were seen outside of what is given up while the machine ran. Why none
+ * of them can have slipped into it until the machine stands still:
+ * - Only a task that runs changes its stack, and whoever runs is switched out
+ *   before the machine stands still, if only for the stopper. __schedule()
+ *   (kernel/sched/core.c) then adds to nvcsw or nivcsw, which only grow.
+ * - So a task with the same count as before its stack was read has not run since:
+ *   the stack that was read is the one that it has. What was misread of one that ran
+ *   meanwhile does not count.
+ * - The stack that was read is no older than the count: the count is read first,
+ *   then on_cpu, then the stack. Whoever sees a count sees on_cpu as it was set for
+ *   the run that ended with it (smp_mb__after_spinlock() in __schedule() is between
+ *   the two); a zero is then finish_task()'s, and what the task had saved is there.
+ * - The reference keeps the address of a task from becoming that of a new one.
  */
 struct seen {
 	struct task_struct *task;
@@ -197,21 +222,19 @@ static bool look(struct task_struct *task, bool (*given_up)(unsigned long addres
 {
 	struct walk walk = { given_up, holder };
 	unsigned long switches = switches_of(task), sp;
-	struct seen *place;
+	enum chain chain;
 
-	/* Pairs with finish_task(): what the task has saved is there. Its count was read before. */
+	/* The count before on_cpu: pairs with smp_mb__after_spinlock() in __schedule(). */
 	smp_rmb();
+	/* on_cpu before the stack: pairs with the release in finish_task(). */
 	if (smp_load_acquire(&task->on_cpu) || is_dead(task) || !try_get_task_stack(task))
 		return false;
 	holder->count = 0;
-	if (follow_switched_out(&walk, task, &sp) == COMPLETE) {
-		if (walk.found) {
-			name_holder(holder, task, COMPLETE);
-		} else {
-			place = place_of(task);
-			*place = (struct seen){ get_task_struct(task), switches };
-		}
-	}
+	chain = follow_switched_out(&walk, task, &sp);
+	if (walk.found)
+		name_holder(holder, task, chain);
+	else if (chain == COMPLETE && !walk.hidden)
+		*place_of(task) = (struct seen){ get_task_struct(task), switches };
 	kernel.put_task_stack(task);
 	return walk.found;
 }

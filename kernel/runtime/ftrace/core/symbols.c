@@ -83,7 +83,8 @@ static int take(struct search *search, const char *name, unsigned long address)
 	struct wanted *wanted;
 
 	for (wanted = search->wanted; wanted < search->wanted + search->count; wanted++) {
-		if (strcmp(wanted->name, name) || !same_object(wanted->object, search->object))
+		if (!wanted->name || strcmp(wanted->name, name) ||
+		    !same_object(wanted->object, search->object))
 			continue;
 		wanted->count++;
 		if (!wanted->sympos || wanted->count == wanted->sympos)
@@ -152,9 +153,11 @@ int symbols_find(const char *patch, struct wanted *wanted, size_t count)
 	for (i = 0; i < count; i++) {
 		struct search search = { wanted[i].object, wanted, count };
 
-		for (j = 0; j < i && !same_object(wanted[j].object, search.object); j++)
-			;
-		if (j < i)
+		for (j = 0; j < i; j++) {
+			if (wanted[j].name && same_object(wanted[j].object, search.object))
+				break;
+		}
+		if (j < i || !wanted[i].name)
 			continue;
 		if (search.object)
 			search_module(&search);
@@ -164,6 +167,8 @@ int symbols_find(const char *patch, struct wanted *wanted, size_t count)
 	for (i = 0; i < count; i++) {
 		const char *object = wanted[i].object ?: "vmlinux";
 
+		if (!wanted[i].name)
+			continue;
 		if (wanted[i].count < max(wanted[i].sympos, 1ULL)) {
 			pr_err("%s: '%s' (position %llu) is not in %s\n", patch, wanted[i].name,
 			       wanted[i].sympos, object);
