@@ -14,6 +14,8 @@ echo 8 > /proc/sys/kernel/printk
 echo 1 > /proc/sys/kernel/panic_on_oops
 control=/sys/kernel/hotpatch
 parameters=/sys/module/hotpatch_core/parameters
+tracing=/sys/kernel/tracing
+busybox mount -t tracefs tracefs $tracing
 
 check() { # NAME COMMAND…
 	name=$1
@@ -78,6 +80,11 @@ check 'it is disabled' set_enabled stress_all 0
 check 'the old behaviour is back' is 1
 check 'it unloads' try_until_done rmmod stress_all
 check 'nothing is left of it' test ! -e $control/stress_all
+check 'one with a state' load stress_state
+check 'is not replaced by one that does not know it' refused 'does not know version 2 of state 7' load stress_all
+check 'it stays' is 3
+check 'it goes' set_enabled stress_state 0
+check 'and unloads' try_until_done rmmod stress_state
 check 'a callback that fails' refused 'fails with -28' load stress_callback
 check 'changes nothing' is 1
 check 'a symbol that is gone' refused "'victim_gone' (position 0) is not in victim" load stress_gone
@@ -88,6 +95,12 @@ check 'another tracer comes' load stress_tracer
 check 'it holds the function' refused 'ftrace does not let go' load stress_a
 check 'changes nothing' is 1
 check 'it goes' rmmod stress_tracer
+check 'the module goes' rmmod victim
+check 'a patch of the kernel and of a module that is not there' load stress_late
+check 'the module comes' load victim
+check 'all is linked' is 3
+check 'the patch goes' set_enabled stress_late 0
+check 'and unloads' try_until_done rmmod stress_late
 
 echo 300 > $parameters/patience_ms
 (echo 20000 > /proc/victim) &
@@ -105,6 +118,22 @@ check 'keeps it' is 2
 wait
 echo 10000 > $parameters/patience_ms
 check 'once it is out, the patch goes' set_enabled stress_a 0
+
+# Where the graph tracer has taken over a return, the stack has the tracer's address.
+echo msleep_interruptible > $tracing/set_ftrace_filter
+echo function_graph > $tracing/current_tracer
+(echo 20000 > /proc/victim) &
+usleep 200000
+echo 300 > $parameters/patience_ms
+check 'a task whose return is traced' refused 'victim_sleep.*<--' set_enabled stress_a 1
+check 'changes nothing' is 1
+wait
+echo 10000 > $parameters/patience_ms
+check 'once it is out, the patch comes, traced or not' set_enabled stress_a 1
+check 'and runs' is 2
+check 'and goes' set_enabled stress_a 0
+echo nop > $tracing/current_tracer
+echo > $tracing/set_ftrace_filter
 
 count=0
 missed=0
@@ -136,6 +165,48 @@ check 'the patch unloads' try_until_done rmmod stress_a
 check 'the victim unloads' rmmod victim
 check 'the core unloads' rmmod hotpatch_core
 check 'its folder is gone' test ! -e $control
+
+# Of all that may find no memory, one after the other finds none, until all have been through. busybox's insmod then
+# loads with the next try what was refused.
+fails_in_turn() { # CHANGE
+	number=0
+	left=0
+	while [ "$left" = 0 ]; do
+		number=$((number + 1))
+		"before_$1" || { echo "before $number"; return 1; }
+		echo $number > $parameters/fail_at
+		"$1"
+		left=$(cat $parameters/fail_at)
+		echo 0 > $parameters/fail_at
+		is_whole || { echo "after $number"; return 1; }
+	done
+	echo "# failures_of_$1 $((number - 1))" >&3
+}
+is_whole() { # as before or after the change, and what is missing comes
+	lsmod | grep -q '^victim ' || load victim || return
+	lsmod | grep -q '^stress_a ' || load stress_a || return
+	says $control/stress_a/enabled 1 > /dev/null || { is 1 && set_enabled stress_a 1; } || return
+	is 2
+}
+before_register() { set_enabled stress_a 0 && is 1 && try_until_done rmmod stress_a && test ! -e $control/stress_a; }
+register() { load stress_a; }
+before_enable() { set_enabled stress_a 0 && is 1; }
+enable() { set_enabled stress_a 1; }
+before_disable() { is 2; }
+disable() { set_enabled stress_a 0; }
+before_come() { rmmod victim; }
+come() { load victim; }
+check 'a core that can be made to fail' load hotpatch_core_failing
+check 'a small victim' insmod /modules/victim.ko hammers=1 idlers=0
+check 'a patch' load stress_a
+for change in register enable disable come; do
+	check "no memory for it to $change" fails_in_turn $change
+done
+check 'it is disabled' set_enabled stress_a 0
+check 'the old behaviour is back' is 1
+check 'the patch unloads' try_until_done rmmod stress_a
+check 'the victim unloads' rmmod victim
+check 'the core unloads' rmmod hotpatch_core
 echo '# end' >&3
 exec 3>&-
 busybox poweroff -n -f

@@ -21,7 +21,7 @@ const SOURCES = fileURLToPath(new URL("../../stress/", import.meta.url));
 const RUNTIME = fileURLToPath(new URL("../../../kernel/runtime/ftrace/", import.meta.url));
 const MODULES = [
   ...["victim", "stress_a", "stress_b", "stress_all", "stress_callback", "stress_gone"],
-  ...["stress_untraced", "stress_tracer"],
+  ...["stress_untraced", "stress_tracer", "stress_late", "stress_state"],
 ];
 const PROCESSORS = [2, 4];
 /** Milliseconds that one change may hold an emulated machine with 500 tasks. */
@@ -70,23 +70,22 @@ async function known(): Promise<KernelProfile[]> {
 async function buildModules(profile: KernelProfile, folder: string): Promise<CpioEntry[]> {
   const { core } = await runtimeOf(work, profile);
   if (core === undefined) throw new Error(`${profile.id} is not patched through ftrace`);
-  await cp(join(SOURCES, "modules"), folder, { recursive: true });
-  const variables = Object.entries(profile.makeVariables).map(([name, value]) => `${name}=${value}`);
+  const make = (made: string, ...variables: string[]) => {
+    const ofProfile = Object.entries(profile.makeVariables).map(([name, value]) => `${name}=${value}`);
+    const place = ["-C", profile.source, `O=${profile.build}`, `M=${made}`];
+    return runOk(work, ["make", ...place, ...ofProfile, ...variables, "modules"]);
+  };
+  const failing = join(folder, "failing");
+  await cp(RUNTIME, failing, { recursive: true });
+  await make(join(failing, "core"), "KCFLAGS=-DHOTPATCH_FAILURES");
+  const modules = join(folder, "modules");
+  await cp(join(SOURCES, "modules"), modules, { recursive: true });
   const symvers = join(dirname(core.path), "Module.symvers");
-  await runOk(work, [
-    "make",
-    "-C",
-    profile.source,
-    `O=${profile.build}`,
-    `M=${folder}`,
-    ...variables,
-    `KBUILD_EXTRA_SYMBOLS=${symvers}`,
-    `HOTPATCH_INCLUDE=${RUNTIME}`,
-    "modules",
-  ]);
+  await make(modules, `KBUILD_EXTRA_SYMBOLS=${symvers}`, `HOTPATCH_INCLUDE=${RUNTIME}`);
   const files = [
     { name: "hotpatch_core", path: core.path },
-    ...MODULES.map((name) => ({ name, path: join(folder, `${name}.ko`) })),
+    { name: "hotpatch_core_failing", path: join(failing, "core/hotpatch_core.ko") },
+    ...MODULES.map((name) => ({ name, path: join(modules, `${name}.ko`) })),
   ];
   return [
     { kind: "directory", path: "modules" },

@@ -31,8 +31,14 @@ static const struct klp_func funcs[] = { FUNCS };
 static struct klp_object objects[] = {
 	{ "victim", funcs, ARRAY_SIZE(funcs), .callbacks = CALLBACKS },
 };
-static const struct klp_patch patch = {
+#ifdef STATES
+static struct klp_state states[] = { STATES };
+#endif
+static struct klp_patch patch = {
 	THIS_MODULE, objects, ARRAY_SIZE(objects), .replace = REPLACE,
+#ifdef STATES
+	.states = states, .state_count = ARRAY_SIZE(states),
+#endif
 };
 
 static int __init patch_init(void)
