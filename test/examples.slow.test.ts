@@ -13,8 +13,8 @@ const all = readdirSync(EXAMPLES, { withFileTypes: true })
   .map(({ name }) => name);
 
 /**
- * What is run on which kernel. The few on arm64 have all that is linked late there: variables and functions of vmlinux,
- * static locals, shadow variables, callbacks, two files. `npm run stress -- examples` runs all on the kernels it names.
+ * What is run on which kernel. The few on arm64 have all that is linked late there: functions, variables and static
+ * locals of vmlinux, and shadow variables. All run on the kernels that HOTPATCH_EXAMPLES_ON names, by their ids.
  */
 const named = process.env.HOTPATCH_EXAMPLES_ON?.split(" ");
 const table = named?.map((id) => ({ on: id, names: all })) ?? [
