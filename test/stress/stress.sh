@@ -137,23 +137,29 @@ echo > $tracing/set_ftrace_filter
 
 count=0
 missed=0
-: > /tmp/pauses
+note_times() {
+	cat $parameters/pause_us >> /tmp/pause
+	cat $parameters/stop_us >> /tmp/stop
+}
 while [ $count -lt "$cycles" ]; do
 	count=$((count + 1))
 	set_enabled stress_a 1 2> /dev/null || missed=$((missed + 1))
-	cat $parameters/pause_us >> /tmp/pauses
+	note_times
 	[ "$(victim value)" = 2 ] || missed=$((missed + 1))
 	set_enabled stress_a 0 2> /dev/null || missed=$((missed + 1))
-	cat $parameters/pause_us >> /tmp/pauses
+	note_times
 	[ "$(victim value)" = 1 ] || missed=$((missed + 1))
 	[ $((count % 20)) = 0 ] && echo "# cycle $count" >&3
 done
 check "$cycles cycles without a miss" test $missed = 0
 check 'no call was lost' is 1
-sort -n /tmp/pauses > /tmp/sorted
-lines=$(wc -l < /tmp/sorted)
-echo "# pause_p50_us $(sed -n "$((lines / 2))p" /tmp/sorted)" >&3
-echo "# pause_p99_us $(sed -n "$(((lines * 99 + 99) / 100))p" /tmp/sorted)" >&3
+for time in pause stop; do
+	sort -n /tmp/$time > /tmp/sorted
+	lines=$(wc -l < /tmp/sorted)
+	for percent in 50 99 100; do
+		echo "# ${time}_p${percent}_us $(sed -n "$(((lines * percent + 99) / 100))p" /tmp/sorted)" >&3
+	done
+done
 echo "# calls $(victim calls)" >&3
 echo "# tasks $(ls -d /proc/[0-9]* | wc -l)" >&3
 # By itself: with two tracers, ftrace asks each for every call of either's functions.
@@ -183,7 +189,7 @@ fails_in_turn() { # CHANGE
 	echo "# failures_of_$1 $((number - 1))" >&3
 }
 is_whole() { # as before or after the change, and what is missing comes
-	lsmod | grep -q '^victim ' || load victim || return
+	lsmod | grep -q '^victim ' || come || return
 	lsmod | grep -q '^stress_a ' || load stress_a || return
 	says $control/stress_a/enabled 1 > /dev/null || { is 1 && set_enabled stress_a 1; } || return
 	is 2
@@ -195,9 +201,9 @@ enable() { set_enabled stress_a 1; }
 before_disable() { is 2; }
 disable() { set_enabled stress_a 0; }
 before_come() { rmmod victim; }
-come() { load victim; }
+come() { insmod /modules/victim.ko hammers=1 idlers=0; }
 check 'a core that can be made to fail' load hotpatch_core_failing
-check 'a small victim' insmod /modules/victim.ko hammers=1 idlers=0
+check 'a small victim' come
 check 'a patch' load stress_a
 for change in register enable disable come; do
 	check "no memory for it to $change" fails_in_turn $change
