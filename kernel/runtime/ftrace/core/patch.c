@@ -160,7 +160,7 @@ static void object_leave(struct object *object)
 		object->linked = false;
 }
 
-/* All that can fail before the flip. */
+/* All that can fail before the flip; then the caller leaves the object. */
 static int object_prepare(struct patch *patch, struct object *object)
 {
 	struct func *func;
@@ -178,7 +178,6 @@ static int object_prepare(struct patch *patch, struct object *object)
 		if (ret) {
 			pr_err("%s: its callback before patching %s fails with %d\n", patch->name,
 			       object->is->name ?: "vmlinux", ret);
-			object_leave(object);
 			return ret;
 		}
 	}
@@ -188,7 +187,6 @@ static int object_prepare(struct patch *patch, struct object *object)
 		if (IS_ERR(func->redirect)) {
 			ret = PTR_ERR(func->redirect);
 			func->redirect = NULL;
-			object_leave(object);
 			return ret;
 		}
 	}
@@ -481,10 +479,7 @@ static int module_coming(struct patch *patch, struct object *object, struct modu
 	int ret;
 
 	object->is->mod = module;
-	ret = object_prepare(patch, object);
-	if (ret)
-		return ret;
-	ret = flip(patch);
+	ret = object_prepare(patch, object) ?: flip(patch);
 	if (ret)
 		object_leave(object);
 	else

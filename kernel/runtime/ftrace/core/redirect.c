@@ -125,11 +125,19 @@ struct redirect *redirect_get(unsigned long address)
 	unsigned long ip = kernel.ftrace_location(address);
 	int ret;
 
+	lockdep_assert_held(&patches_mutex);
 	if (!ip) {
 		pr_err("%pS has no ftrace entry\n", (void *)address);
 		return ERR_PTR(-EINVAL);
 	}
-	redirect = find(ip) ?: redirect_new(ip, address);
+	redirect = find(ip);
+	/* What is there by now may belong to another module, and ftrace does not call for it. */
+	if (redirect && redirect->stuck) {
+		redirect_sweep();
+		redirect = find(ip) ? ERR_PTR(-EBUSY) : NULL;
+	}
+	if (!redirect)
+		redirect = redirect_new(ip, address);
 	ret = PTR_ERR_OR_ZERO(redirect);
 	if (!ret && !registered)
 		ret = start_calls();
@@ -180,6 +188,7 @@ void redirect_sweep(void)
 {
 	struct redirect *redirect, *next;
 
+	lockdep_assert_held(&patches_mutex);
 	list_for_each_entry(redirect, &redirect_list, list) {
 		if (!redirect->users)
 			break;
