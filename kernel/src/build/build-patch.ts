@@ -6,7 +6,7 @@ import type { ElfObject } from "../elf/object.js";
 import { writeElf } from "../elf/write.js";
 import { checkpoint, type Work } from "../host/work.js";
 import { linkingMaterials, makePatchModule } from "../module/make-patch-module.js";
-import { judgeSigningKey, type SigningKey } from "../module/sign-module.js";
+import { judgeSigningKey, type SigningKey, signModule } from "../module/sign-module.js";
 import { type DiffResult, diffObjects, openObject } from "../objdiff/diff-objects.js";
 import type { ObjectDiff } from "../objdiff/report.js";
 import type { Observation } from "../observation.js";
@@ -39,7 +39,7 @@ export interface BuildRequest {
   readonly name?: string;
   /** Whether the module takes over from all patches loaded before it; by default it is added to them. */
   readonly replace?: boolean;
-  /** Signs the module; unsigned when absent. */
+  /** Signs the module, and the core beside it; unsigned when absent. */
   readonly signing?: SigningKey;
 }
 
@@ -138,6 +138,7 @@ export async function buildPatch(
         written.push("patch.ko", "patch.provenance.json");
         if (core !== undefined) {
           await copyFile(core, join(aside, CORE));
+          if (signing) await signModule(work, profile, join(aside, CORE), signing);
           written.push(CORE);
         }
       }
