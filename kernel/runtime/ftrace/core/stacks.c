@@ -90,7 +90,7 @@ static enum chain follow(struct walk *walk, struct task_struct *task, unsigned l
 			 unsigned long low)
 {
 	unsigned long end = (unsigned long)task_stack_page(task) + THREAD_SIZE;
-	unsigned long last = (unsigned long)task_pt_regs(task)->stackframe;
+	unsigned long last = (unsigned long)&task_pt_regs(task)->stackframe;
 	enum chain chain = COMPLETE;
 
 	while (fp != last) {
