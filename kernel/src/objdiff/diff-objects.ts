@@ -63,7 +63,7 @@ export function openObject(bytes: Uint8Array, name: string): OpenObject {
   });
   return {
     name,
-    atomic: apart(object, name),
+    atomic: reading(name, () => apart(object, name)),
     producer: once(() => reading(name, () => readProducer(object))),
     information: once(() => reading(name, () => readDebugInformation(object, units()))),
     code: once(() => reading(name, () => readCodeInformation(object, units()))),
