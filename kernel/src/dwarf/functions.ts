@@ -1,15 +1,8 @@
 import type { ElfObject, ElfSection } from "../elf/object.js";
 import { Attribute, CodeAttribute, CodeTag, RangeEntry, Tag } from "./constants.js";
 import { type Address, Cursor } from "./cursor.js";
-import {
-  type Declaration,
-  type Entry,
-  filesOf,
-  LAYOUTS,
-  readUnits,
-  type Unit,
-  type Wanted,
-} from "./debug-information.js";
+import { type Declaration, filesOf, LAYOUT_TAGS } from "./debug-information.js";
+import { attributeOf, type Entry, hasAttribute, readUnits, type Unit } from "./units.js";
 
 /** What the compiler says of the code and of the static variables in it. */
 export interface CodeInformation {
@@ -47,23 +40,8 @@ export interface StaticLocal {
   readonly offset: number;
 }
 
-const CODE: Wanted = {
-  tags: new Set<number>([...Object.values(CodeTag), ...Object.values(Tag)]),
-  attributes: new Set<number>([
-    ...Object.values(CodeAttribute),
-    Attribute.NAME,
-    Attribute.DECLARATION_FILE,
-    Attribute.DECLARATION_LINE,
-    Attribute.STATEMENT_LIST,
-    Attribute.TYPE,
-  ]),
-};
-
-/** What both readers go by. */
-export const LAYOUTS_AND_CODE: Wanted = {
-  tags: new Set([...LAYOUTS.tags, ...CODE.tags]),
-  attributes: new Set([...LAYOUTS.attributes, ...CODE.attributes]),
-};
+/** Tags of what {@link readCodeInformation} goes by; those of types are among them. */
+export const CODE_TAGS: ReadonlySet<number> = new Set([...Object.values(CodeTag), ...LAYOUT_TAGS]);
 
 interface Span {
   readonly section: ElfSection;
@@ -79,7 +57,7 @@ interface Span {
  */
 export function readCodeInformation(
   object: ElfObject,
-  units: Iterable<Unit> | undefined = readUnits(object, CODE),
+  units: Iterable<Unit> | undefined = readUnits(object, CODE_TAGS),
 ): CodeInformation | undefined {
   if (units === undefined) return undefined;
   const functions = new Map<string, CompiledFunction>();
@@ -97,8 +75,8 @@ export function readCodeInformation(
   return { functions, locals: withoutRepetition(locals) };
 }
 
-function hasCode({ attributes }: Entry): boolean {
-  return attributes.has(CodeAttribute.LOW_PC) || attributes.has(CodeAttribute.RANGES);
+function hasCode(entry: Entry): boolean {
+  return hasAttribute(entry, CodeAttribute.LOW_PC) || hasAttribute(entry, CodeAttribute.RANGES);
 }
 
 /** A function that exists on its own and inlined tells of its variables twice. */
@@ -125,7 +103,7 @@ class UnitReader {
   }
 
   nameOf(entry: Entry): string | undefined {
-    const name = this.#abstract(entry).attributes.get(Attribute.NAME);
+    const name = attributeOf(this.#abstract(entry), Attribute.NAME);
     return typeof name === "string" ? name : undefined;
   }
 
@@ -175,7 +153,7 @@ class UnitReader {
   #abstract(entry: Entry): Entry {
     let here = entry;
     for (let depth = 0; depth < 8; depth++) {
-      const origin = here.attributes.get(CodeAttribute.ABSTRACT_ORIGIN);
+      const origin = attributeOf(here, CodeAttribute.ABSTRACT_ORIGIN);
       const next = typeof origin === "number" ? this.#unit.entries.get(origin) : undefined;
       if (next === undefined) break;
       here = next;
@@ -183,10 +161,10 @@ class UnitReader {
     return here;
   }
 
-  #declaration({ attributes }: Entry): Declaration {
+  #declaration(entry: Entry): Declaration {
     const [file, line] = [
-      attributes.get(Attribute.DECLARATION_FILE),
-      attributes.get(Attribute.DECLARATION_LINE),
+      attributeOf(entry, Attribute.DECLARATION_FILE),
+      attributeOf(entry, Attribute.DECLARATION_LINE),
     ];
     return {
       file: (typeof file === "number" ? this.#files[file] : undefined) ?? "",
@@ -197,9 +175,9 @@ class UnitReader {
   #addType(entry: Entry, types: Set<string>): void {
     let here: Entry | undefined = this.#abstract(entry);
     for (let depth = 0; here && depth < 8; depth++) {
-      const next = here.attributes.get(Attribute.TYPE);
+      const next = attributeOf(here, Attribute.TYPE);
       here = typeof next === "number" ? this.#unit.entries.get(next) : undefined;
-      const name = here?.attributes.get(Attribute.NAME);
+      const name = here && attributeOf(here, Attribute.NAME);
       if (here && typeof name === "string" && COMPOUND.has(here.tag)) types.add(name);
     }
   }
@@ -214,10 +192,10 @@ class UnitReader {
   }
 
   #spansOf(entry: Entry): Span[] {
-    const list = entry.attributes.get(CodeAttribute.RANGES);
+    const list = attributeOf(entry, CodeAttribute.RANGES);
     if (typeof list === "number") return this.#rangeList(list);
     const start = addressIn(entry, CodeAttribute.LOW_PC);
-    const end = entry.attributes.get(CodeAttribute.HIGH_PC);
+    const end = attributeOf(entry, CodeAttribute.HIGH_PC);
     if (start === undefined) return [];
     const length = typeof end === "number" ? end : isAddress(end) ? end.addend - start.addend : 0;
     return spanAt(start, 0, length);
@@ -301,7 +279,7 @@ function isAddress(value: unknown): value is Address {
 }
 
 function addressIn(entry: Entry | undefined, attribute: number): Address | undefined {
-  const value = entry?.attributes.get(attribute);
+  const value = entry && attributeOf(entry, attribute);
   return isAddress(value) ? value : undefined;
 }
 

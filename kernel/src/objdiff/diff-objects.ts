@@ -1,10 +1,6 @@
-import {
-  type DebugInformation,
-  readDebugInformation,
-  readProducer,
-  readUnits,
-} from "../dwarf/debug-information.js";
-import { type CodeInformation, LAYOUTS_AND_CODE, readCodeInformation } from "../dwarf/functions.js";
+import { type DebugInformation, readDebugInformation, readProducer } from "../dwarf/debug-information.js";
+import { CODE_TAGS, type CodeInformation, readCodeInformation } from "../dwarf/functions.js";
+import { readUnits } from "../dwarf/units.js";
 import { SectionFlag } from "../elf/format.js";
 import type { ElfObject, ElfSection } from "../elf/object.js";
 import { ElfError, readElf } from "../elf/read.js";
@@ -58,7 +54,7 @@ export function openObject(bytes: Uint8Array, name: string): OpenObject {
   const object = reading(name, () => readElf(bytes));
   // Whoever asks for one asks for the other: read once, in one go.
   const units = once(() => {
-    const read = readUnits(object, LAYOUTS_AND_CODE);
+    const read = readUnits(object, CODE_TAGS);
     return read && [...read];
   });
   return {
