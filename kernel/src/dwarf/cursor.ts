@@ -56,46 +56,45 @@ export class Strings {
   at(sectionName: string, offset: number): string {
     const table = this.#tables.strings.get(sectionName);
     if (table === undefined) throw new RangeError(`no section ${sectionName}`);
-    const end = table.indexOf("\0", offset);
-    if (end < 0) throw new RangeError("a string has no end");
-    return table.slice(offset, end);
+    return stringIn(table, offset);
   }
 }
 
-/** Names of kernel C are ASCII; a table that is decoded once gives them as parts of it. */
 function tablesOf({ sections }: ElfObject): Tables {
   const tables = sections.filter(({ name }) => name === ".debug_str" || name === ".debug_line_str");
   const relocated = (wanted: string) =>
     new Map(sections.find(({ name }) => name === wanted)?.relocations.map((entry) => [entry.offset, entry]));
   return {
-    strings: new Map(tables.map(({ name, data }) => [name, bufferOn(data).toString("latin1")])),
+    strings: new Map(tables.map(({ name, data }) => [name, textOf(data)])),
     offsets: relocated(".debug_str_offsets"),
     addresses: relocated(".debug_addr"),
   };
 }
 
-function bufferOn(data: Uint8Array): Buffer {
-  return Buffer.from(data.buffer, data.byteOffset, data.byteLength);
+/** Decoded once: strings are then parts of it. Names of kernel C are ASCII. */
+function textOf({ buffer, byteOffset, byteLength }: Uint8Array): string {
+  return Buffer.from(buffer, byteOffset, byteLength).toString("latin1");
 }
 
-function decode(data: Buffer, offset: number): string {
-  const end = data.indexOf(0, offset);
+function stringIn(text: string, offset: number): string {
+  const end = text.indexOf("\0", offset);
   if (end < 0) throw new RangeError("a string has no end");
-  return data.toString("latin1", offset, end);
+  return text.slice(offset, end);
 }
 
 /** Reads a debug section from front to back; offsets into other sections come from its relocations. */
 export class Cursor {
   offset: number;
   readonly #view: DataView;
-  readonly #data: Buffer;
+  readonly #data: Uint8Array;
+  #text: string | undefined;
   readonly #little: boolean;
   readonly #relocations: readonly ElfRelocation[];
   readonly #strings: Strings;
   #next = 0;
 
   constructor(section: ElfSection, little: boolean, strings: Strings, offset = 0) {
-    this.#data = bufferOn(section.data);
+    this.#data = section.data;
     this.#view = new DataView(section.data.buffer, section.data.byteOffset, section.data.byteLength);
     this.#little = little;
     this.#relocations = section.relocations;
@@ -185,8 +184,9 @@ export class Cursor {
   }
 
   string(): string {
-    const string = decode(this.#data, this.offset);
-    this.offset = this.#data.indexOf(0, this.offset) + 1;
+    this.#text ??= textOf(this.#data);
+    const string = stringIn(this.#text, this.offset);
+    this.offset += string.length + 1;
     return string;
   }
 
@@ -198,7 +198,7 @@ export class Cursor {
     const size = fixedSize(form, addressSize);
     if (size !== undefined) this.offset += size;
     else if (LEB128.has(form)) this.uleb();
-    else if (form === Form.STRING) this.string();
+    else if (form === Form.STRING) this.#skipString();
     else this.#skipBlock(form);
   }
 
@@ -296,6 +296,12 @@ export class Cursor {
     }
     this.offset = end;
     return address;
+  }
+
+  #skipString(): void {
+    const end = this.#data.indexOf(0, this.offset);
+    if (end < 0) throw new RangeError("a string has no end");
+    this.offset = end + 1;
   }
 
   #skipBlock(form: number): undefined {

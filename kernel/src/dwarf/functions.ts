@@ -4,11 +4,14 @@ import { type Address, Cursor } from "./cursor.js";
 import { type Declaration, filesOf, LAYOUT_TAGS } from "./debug-information.js";
 import { attributeOf, type Entry, hasAttribute, readUnits, type Unit } from "./units.js";
 
-/** What the compiler says of the code and of the static variables in it. */
+/**
+ * What the compiler says of the code and of the static variables in it, read as far as it is asked for; what is
+ * damaged throws RangeError then.
+ */
 export interface CodeInformation {
-  /** Functions with code of their own, by name. */
-  readonly functions: ReadonlyMap<string, CompiledFunction>;
-  readonly locals: readonly StaticLocal[];
+  /** A function with code of its own. */
+  readonly functionNamed: (name: string) => CompiledFunction | undefined;
+  readonly locals: () => readonly StaticLocal[];
 }
 
 export interface CompiledFunction {
@@ -60,19 +63,29 @@ export function readCodeInformation(
   units: Iterable<Unit> | undefined = readUnits(object, CODE_TAGS),
 ): CodeInformation | undefined {
   if (units === undefined) return undefined;
-  const functions = new Map<string, CompiledFunction>();
-  const locals: StaticLocal[] = [];
+  const described: { reader: UnitReader; entry: Entry; name: string }[] = [];
   for (const unit of units) {
     const reader = new UnitReader(object, unit);
     for (const entry of unit.root?.children ?? []) {
-      if (entry.tag !== Tag.SUBPROGRAM) continue;
-      const name = reader.nameOf(entry);
-      if (name === undefined) continue;
-      if (hasCode(entry)) functions.set(name, reader.compiled(entry, name));
-      locals.push(...reader.localsOf(entry, name));
+      const name = entry.tag === Tag.SUBPROGRAM ? reader.nameOf(entry) : undefined;
+      if (name !== undefined) described.push({ reader, entry, name });
     }
   }
-  return { functions, locals: withoutRepetition(locals) };
+  const compiled = new Map(
+    described.filter(({ entry }) => hasCode(entry)).map((function_) => [function_.name, function_]),
+  );
+  const known = new Map<string, CompiledFunction>();
+  return {
+    functionNamed(name) {
+      const found = compiled.get(name);
+      if (found === undefined) return undefined;
+      const function_ = known.get(name) ?? found.reader.compiled(found.entry, name);
+      known.set(name, function_);
+      return function_;
+    },
+    locals: () =>
+      withoutRepetition(described.flatMap(({ reader, entry, name }) => reader.localsOf(entry, name))),
+  };
 }
 
 function hasCode(entry: Entry): boolean {

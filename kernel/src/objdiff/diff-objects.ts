@@ -141,15 +141,17 @@ export function diffObjects(
   );
   const locate = (observation: Observation) => located(observation, patched);
   const refusals = [...judgement.refusals, ...selection.refusals].map(locate);
-  const explanations = explain(
-    { orig, patched },
-    {
-      correlation,
-      comparison,
-      judgement,
-      types: types.map(({ symbol }) => symbol ?? ""),
-      edits: options.edits,
-    },
+  const explanations = reading(`${orig.name} or ${patched.name}`, () =>
+    explain(
+      { orig, patched },
+      {
+        correlation,
+        comparison,
+        judgement,
+        types: types.map(({ symbol }) => symbol ?? ""),
+        edits: options.edits,
+      },
+    ),
   );
   const outcome = refusals.length > 0 ? "refused" : selection.carried.size > 0 ? "carried" : "unchanged";
   const report: ObjectDiff = {
@@ -177,17 +179,17 @@ export function diffObjects(
 function declarations(orig: OpenObject, patched: OpenObject): [Declared, Declared] | undefined {
   const [before, after] = [orig.code(), patched.code()];
   if (before === undefined || after === undefined) return undefined;
-  return [declared(orig.atomic, before), declared(patched.atomic, after)];
+  return [declared(orig, before), declared(patched, after)];
 }
 
-function declared({ atoms }: AtomicObject, { locals }: CodeInformation): Declared {
+function declared({ name, atomic: { atoms } }: OpenObject, { locals }: CodeInformation): Declared {
   const places = new Map<ElfSection, Map<number, Atom>>();
   for (const atom of atoms) {
     const here = places.get(atom.section) ?? new Map<number, Atom>();
     places.set(atom.section, here.set(atom.start, atom));
   }
   const known = new Map<Atom, { owner: string; ordinal: number }>();
-  for (const { section, offset, owner, ordinal } of locals) {
+  for (const { section, offset, owner, ordinal } of reading(name, locals)) {
     const atom = places.get(section)?.get(offset);
     if (atom) known.set(atom, { owner, ordinal });
   }
