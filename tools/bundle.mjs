@@ -28,7 +28,7 @@ export default async function bundle() {
   const { outputFiles } = await build({
     write: false,
     absWorkingDir: fileURLToPath(new URL("../server/dist", import.meta.url)),
-    entryPoints: ["cli/main.js", "review/source-worker.js"],
+    entryPoints: ["cli/main.js", "review/source-worker.js", "../../kernel/dist/objdiff/diff-objects.js"],
     // As deep as what is bundled, which finds its files by relative paths.
     outdir: "bundle",
     entryNames: "[name]",
