@@ -4,6 +4,7 @@ import type { Hunk, ItemChange } from "./change-set.js";
 import { lineAfter, touches } from "./hunks.js";
 import type { Item } from "./item.js";
 import { placeOfLine } from "./line-index.js";
+import { oncePerText } from "./once.js";
 import type { Place } from "./place.js";
 import { type LazySourceFile, type Piece, piecesOf } from "./source-file.js";
 import { normalForm } from "./tokens.js";
@@ -84,20 +85,11 @@ function withoutEqual<Now extends Held>(
   return [left, rest];
 }
 
-/** Normal forms of pieces by their keys. An editor asks for the same ones at every keystroke; the oldest are forgotten. */
-const known = new Map<string, string>();
-const MOST_KNOWN = 2000;
-
-function normalForms(key: string): string {
-  const found = known.get(key);
-  if (found !== undefined) return found;
+/** The key of a piece with its text in normal form. */
+const normalForms = oncePerText((key) => {
   const end = key.indexOf("\0");
-  const form = `${key.slice(0, end)}\0${normalForm(key.slice(end + 1))}`;
-  const [oldest] = known.keys();
-  if (known.size >= MOST_KNOWN && oldest !== undefined) known.delete(oldest);
-  known.set(key, form);
-  return form;
-}
+  return `${key.slice(0, end)}\0${normalForm(key.slice(end + 1))}`;
+}, 2 ** 22);
 
 /** Brings together what has one kind and name; of several, those under the same conditions, then in their order. */
 function pairs(
