@@ -19,16 +19,19 @@ export interface CommandTarget {
   readonly tests: readonly string[];
   /** Where `patch.ko` and the objects go; by default inside the cache. */
   readonly output: string | undefined;
+  /** Another kernel to try the change on than that of the tree, as `--kernel` takes it. */
+  readonly kernel?: string | undefined;
 }
 
 export function readTarget(argument: unknown): CommandTarget {
-  const { uri, module, tests, output } = isObject(argument) ? argument : {};
+  const { uri, module, tests, output, kernel } = isObject(argument) ? argument : {};
   const text = (value: unknown) => (typeof value === "string" && value !== "" ? value : undefined);
   return {
     uri: typeof argument === "string" ? argument : text(uri),
     module: text(module),
     tests: Array.isArray(tests) ? tests.filter((test) => typeof test === "string") : [],
     output: text(output),
+    kernel: text(kernel),
   };
 }
 
@@ -59,19 +62,19 @@ async function check(work: Work, tree: KernelTree): Promise<Review> {
 export async function build(
   work: Work,
   tree: KernelTree,
-  target: Pick<CommandTarget, "output">,
+  target: Pick<CommandTarget, "output" | "kernel">,
 ): Promise<Review> {
-  const profile = profileOf(tree);
+  const profile = await profileOf(work, tree, target);
   const { edits } = tree;
   const request = requestOf(work, tree, profile, target.output);
   const { reviewObjects } = await import("../review/run-review.js");
   const review = await reviewObjects(work, profile, request);
-  tree.answer(review, edits);
+  if (target.kernel === undefined) tree.answer(review, edits);
   return review;
 }
 
 async function review(work: Work, tree: KernelTree, target: CommandTarget): Promise<Review> {
-  const profile = profileOf(tree);
+  const profile = await profileOf(work, tree, target);
   const tests = await testsOf(target);
   const { edits } = tree;
   const request = requestOf(work, tree, profile, target.output);
@@ -81,12 +84,12 @@ async function review(work: Work, tree: KernelTree, target: CommandTarget): Prom
   ]);
   const accelerator = await bestAccelerator(work, profile);
   const judged = await runReview(work, profile, request, { tests, accelerator });
-  tree.answer(judged, edits);
+  if (target.kernel === undefined) tree.answer(judged, edits);
   return judged;
 }
 
 async function test(work: Work, tree: KernelTree, target: CommandTarget): Promise<TestReport> {
-  const profile = profileOf(tree);
+  const profile = await profileOf(work, tree, target);
   const module = target.module ?? tree.objects()?.module?.path;
   if (module === undefined)
     throw new Fault("bad-input", "there is no module of the change as it is now", {
@@ -118,7 +121,13 @@ function changesOf(tree: KernelTree) {
   return changes;
 }
 
-function profileOf({ target }: KernelTree): KernelProfile {
+async function profileOf(
+  work: Work,
+  { target }: KernelTree,
+  { kernel }: Pick<CommandTarget, "kernel">,
+): Promise<KernelProfile> {
+  if (kernel !== undefined)
+    return await (await import("../review/target-kernel.js")).targetKernel(work, kernel);
   if (target.profile) return target.profile;
   throw new Fault("bad-input", `no kernel was added that ${target.tree.id} is the source of`, {
     remedy:

@@ -35,6 +35,7 @@ import {
 } from "./protocol.js";
 import { readSettings, type Settings } from "./settings.js";
 import { documentSymbolsOf, workspaceSymbolsOf } from "./symbols.js";
+import { TREES, TREES_CHANGED, treeStateOf } from "./tree-state.js";
 import { Trees } from "./trees.js";
 
 /**
@@ -67,8 +68,10 @@ export function serve(work: Work, input: NodeJS.ReadableStream, output: NodeJS.W
         ...(inlayHint?.refreshSupport ? [connection.languages.inlayHint.refresh()] : []),
       ];
       Promise.all(refresh).catch((error: unknown) => log(inWords(error)));
+      treesChanged();
     },
     judged(uri) {
+      treesChanged();
       if (pulls) refreshSoon();
       else publish(uri);
     },
@@ -80,6 +83,10 @@ export function serve(work: Work, input: NodeJS.ReadableStream, output: NodeJS.W
   const refreshSoon = together(() =>
     connection.languages.diagnostics.refresh().catch((error: unknown) => log(inWords(error))),
   );
+  const treesChanged = together(() => {
+    const { hotpatchTrees } = (client.experimental ?? {}) as { hotpatchTrees?: boolean };
+    if (hotpatchTrees) void connection.sendNotification(TREES_CHANGED);
+  }, 250);
 
   connection.onInitialize((params) => {
     client = params.capabilities;
@@ -111,6 +118,7 @@ export function serve(work: Work, input: NodeJS.ReadableStream, output: NodeJS.W
   });
   documents.onDidClose(({ document }) => {
     trees.close(document.uri);
+    treesChanged();
     if (!pulls) show(document.uri, document.version, []);
   });
   connection.languages.diagnostics.on(async ({ textDocument: { uri } }) => {
@@ -170,6 +178,7 @@ export function serve(work: Work, input: NodeJS.ReadableStream, output: NodeJS.W
         });
     },
   );
+  connection.onRequest(TREES, () => trees.all.map(treeStateOf));
   connection.onShutdown(() => trees.dispose());
 
   documents.listen(connection);
@@ -231,8 +240,8 @@ function hotpatchOf(settings: unknown): unknown {
   return whole?.hotpatch ?? settings;
 }
 
-/** Does something once for all calls of a moment. */
-function together(act: () => unknown): () => void {
+/** Does something once for all calls of a moment. @param milliseconds how long that is */
+function together(act: () => unknown, milliseconds = 20): () => void {
   let isWaiting = false;
   return () => {
     if (isWaiting) return;
@@ -240,6 +249,6 @@ function together(act: () => unknown): () => void {
     setTimeout(() => {
       isWaiting = false;
       act();
-    }, 20);
+    }, milliseconds);
   };
 }
