@@ -29,6 +29,7 @@ if (missingPackages().length > 0 || npmPackagesAreStale() || nativeParserIsStale
   }
 }
 perform(join(root, "node_modules/.bin/tsc"), ["-b"]);
+perform(process.execPath, [join(root, "tools/bundle.mjs")]);
 
 function installDebianPackages() {
   const missing = missingPackages();

@@ -1,3 +1,3 @@
 #!/usr/bin/env node
 // Committed, so that npm can link it before anything is compiled.
-import "../dist/cli/main.js";
+import "../dist/bundle/main.js";

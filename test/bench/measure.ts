@@ -4,7 +4,7 @@ import { fileURLToPath } from "node:url";
 import { Fault } from "@kernel-hotpatch/kernel/host/fault";
 import { defaultCache, type Work } from "@kernel-hotpatch/kernel/host/work";
 
-const HOTPATCH = fileURLToPath(new URL("../../../server/dist/cli/main.js", import.meta.url));
+const HOTPATCH = fileURLToPath(new URL("../../../server/bin/hotpatch.js", import.meta.url));
 
 /** What a bench works with: the person's own cache; steps are told on standard error. */
 export const work: Work = {

@@ -10,7 +10,7 @@ import { defaultCache, type Work } from "@kernel-hotpatch/kernel/host/work";
 import { newestPair } from "@kernel-hotpatch/kernel/profile/debian";
 
 const ROOT = fileURLToPath(new URL("../../..", import.meta.url));
-const HOTPATCH = "server/dist/cli/main.js";
+const HOTPATCH = "server/bin/hotpatch.js";
 const EXAMPLE = "kernel/examples/meminfo-line/meminfo-line.patch";
 
 /** The difference between two kernels is one fix, small enough for a demo, up to this many files of C. */

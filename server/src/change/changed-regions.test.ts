@@ -57,14 +57,28 @@ function commonStart(a: string, b: string): number {
   return at;
 }
 
-test("the whole is read where an #if differs or reaches beyond", () => {
-  const guarded = `#ifdef A\n${F}#else\n${G}#endif\n`;
-  expect(regions(FILLER + guarded, FILLER + guarded.replace("ifdef A", "ifdef B"))).toBeUndefined();
-  expect(regions(FILLER + guarded, FILLER + guarded.replace("return 2", "return 3"))).toBeUndefined();
-  const long = "#if A && \\\n    B\nint a;\n#endif\n";
-  expect(regions(FILLER + long + F, FILLER + long.replace("    B", "    C") + F)).toBeUndefined();
+const guarded = `#ifdef A\n${F}#else\n${G}#endif\n`;
+
+test("a function under an #if is read by itself", () => {
+  expect(regions(FILLER + guarded, FILLER + changed(guarded))).toEqual([[F, changed(F)]]);
+  const other = guarded.replace("return 2", "return 3");
+  expect(regions(FILLER + guarded, FILLER + other)).toEqual([[G, G.replace("2", "3")]]);
+  const deep = `#endif\n\n#if A && \\\n    B\nint a;\n#endif\n\n#ifdef A\n/* It does. */\n${H}`;
+  expect(regions(FILLER + deep, FILLER + changed(deep))).toEqual([
+    [`/* It does. */\n${H}`, `/* It does. */\n${changed(H)}`],
+  ]);
   const inside = F.replace("\treturn", "#ifdef A\n\treturn 0;\n#endif\n\treturn");
   expect(regions(FILLER + inside, FILLER + inside.replace("return 1", "return 2"))).toHaveLength(1);
+});
+
+test("the whole is read where an #if differs, reaches beyond, or divides a head", () => {
+  for (const [text, from, to] of [
+    [guarded, "ifdef A", "ifdef B"],
+    [`#if A && \\\n    B\nint a;\n#endif\n${F}`, "    B", "    C"],
+    [F.replace("\treturn", "#ifdef A\n\tint a;\n}\n#endif\n\treturn"), "int a", "int b"],
+    [`int\n#ifdef A\n${F.replace("int ", "")}`, "return 1", "return 2"],
+  ] as const)
+    expect(regions(FILLER + text, FILLER + text.replace(from, to))).toBeUndefined();
 });
 
 test("the whole is read where most of it differs", () => {

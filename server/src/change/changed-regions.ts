@@ -12,7 +12,8 @@ export interface Region {
 /**
  * Divides what differs between two texts into stretches that can be read by themselves. Each reaches from behind an
  * unchanged line that starts with a closing brace, as functions and types end in the kernel's layout
- * (Documentation/process/coding-style.rst), up to and with the next such line; outside of them the texts are equal.
+ * (Documentation/process/coding-style.rst), or from behind an `#if` between two of them, up to and with the next such
+ * line; outside of them the texts are equal.
  * @param hunks what differs, in order
  * @returns undefined where the whole has to be read: that is no more work, or an `#if` differs or reaches beyond a stretch
  */
@@ -30,6 +31,7 @@ export function changedRegions(
   for (let at = 0, hunk = hunks[0]; hunk; hunk = hunks[++at]) {
     let start = firstRow(hunk.before);
     const shift = firstRow(hunk.after) - start;
+    const changed = start;
     while (start > end && !isEnd(start - 1)) start--;
     let endAfter = 0;
     for (let isClosed = false; !isClosed; ) {
@@ -44,7 +46,8 @@ export function changedRegions(
         at++;
       } else isClosed = true;
     }
-    if (!isBalanced(lines.slice(start, end))) return undefined;
+    start = behindDirectives(lines, start, end);
+    if (start > changed) return undefined;
     read += end - start;
     regions.push({ before: stretch(before, start, end), after: stretch(after, start + shift, endAfter) });
   }
@@ -54,16 +57,25 @@ export function changedRegions(
 /** Read twice, before and after; of a whole file, the second reading costs next to nothing. */
 const LARGEST_SHARE = 0.4;
 
-/** Whether every `#if` of some lines ends within them. */
-function isBalanced(lines: readonly string[]): boolean {
-  let depth = 0;
-  for (const line of lines) {
-    const [, directive] = DIRECTIVE.exec(line) ?? [];
-    if (directive === "if") depth++;
-    else if (directive !== undefined && depth === 0) return false;
-    else if (directive === "end") depth--;
+/**
+ * Where the lines that follow hold both ends of each `#if`, and begin with a declaration.
+ * @returns `start`, or a row behind it; `end` when there is none
+ */
+function behindDirectives(lines: readonly string[], start: number, end: number): number {
+  const open: number[] = [];
+  let last: number | undefined;
+  for (let row = start; row < end; row++) {
+    const [, directive] = DIRECTIVE.exec(lines[row] ?? "") ?? [];
+    if (directive === "if") open.push(row);
+    else if (directive !== undefined && open.length === 0) last = row;
+    else if (directive === "end") open.pop();
   }
-  return depth === 0;
+  last = open.at(-1) ?? last;
+  if (last === undefined) return start;
+  const above = lines.slice(start, last).findLast((line) => /^\s*[^\s#]/.test(line));
+  if (above !== undefined && !/(?:[;}]|\*\/)\s*$/.test(above)) return end;
+  while (lines[last]?.endsWith("\\")) last++;
+  return last + 1;
 }
 
 /** `#if`, `#ifdef`, `#else`, `#elif`, `#endif` and their like. */

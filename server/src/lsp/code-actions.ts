@@ -1,10 +1,16 @@
-import type { CodeAction, Diagnostic, Range, TextEdit, WorkspaceEdit } from "vscode-languageserver/node";
+import {
+  type CodeAction,
+  CodeActionKind,
+  type Diagnostic,
+  type Range,
+  type TextEdit,
+  type WorkspaceEdit,
+} from "vscode-languageserver/node";
 import type { Finding } from "../review/finding.js";
 import { isSuppressible } from "../review/suppress.js";
 import { diagnosticOf } from "./diagnostics.js";
 import type { KernelTree, OpenFile } from "./kernel-tree.js";
 import { overlaps, uriIn } from "./places.js";
-import { CodeActionKind } from "./protocol.js";
 
 /** What can be done about the findings of a stretch: every fix that a rule offers, and setting it aside. */
 export function codeActionsOf(tree: KernelTree, file: OpenFile, range: Range): CodeAction[] {

@@ -1,12 +1,11 @@
 import { existsSync } from "node:fs";
 import { fileURLToPath } from "node:url";
-import type { Diagnostic, Range } from "vscode-languageserver/node";
+import { type Diagnostic, DiagnosticSeverity, DiagnosticTag, type Range } from "vscode-languageserver/node";
 import type { LineIndex } from "../change/line-index.js";
 import type { Finding } from "../review/finding.js";
 import type { Severity } from "../rules/rule.js";
 import { type KernelTree, LONGEST_TEXT, type OpenFile } from "./kernel-tree.js";
 import { rangeOf, uriIn, uriOfPath } from "./places.js";
-import { DiagnosticSeverity, DiagnosticTag } from "./protocol.js";
 
 const SOURCE = "hotpatch";
 const AT_TOP: Range = { start: { line: 0, character: 0 }, end: { line: 0, character: 0 } };

@@ -1,4 +1,4 @@
-import type { Hover, Position, Range } from "vscode-languageserver/node";
+import { type Hover, MarkupKind, type Position, type Range } from "vscode-languageserver/node";
 import { printable } from "../render/printable.js";
 import type { Finding } from "../review/finding.js";
 import { type ChangedFunction, changedFunctionsOf } from "./changed-functions.js";
@@ -6,7 +6,6 @@ import { summaryOf } from "./code-lenses.js";
 import { pageOf } from "./diagnostics.js";
 import type { KernelTree, OpenFile } from "./kernel-tree.js";
 import { overlaps, rangeOf } from "./places.js";
-import { MarkupKind } from "./protocol.js";
 
 /** Lines of a compiler's message or a log that a hover shows. */
 const EVIDENCE_LINES = 20;

@@ -1,8 +1,7 @@
-import type { InlayHint, Range } from "vscode-languageserver/node";
+import { type InlayHint, InlayHintKind, type Range } from "vscode-languageserver/node";
 import { changedFunctionsOf } from "./changed-functions.js";
 import type { KernelTree, OpenFile } from "./kernel-tree.js";
 import { overlaps } from "./places.js";
-import { InlayHintKind } from "./protocol.js";
 
 const MOST_NAMES = 3;
 

@@ -1,10 +1,23 @@
 import { Fault } from "@kernel-hotpatch/kernel/host/fault";
 import type { Work } from "@kernel-hotpatch/kernel/host/work";
-import type {
-  Connection,
-  Diagnostic,
-  InitializeParams,
-  ServerCapabilities,
+import {
+  CodeActionKind,
+  CodeLensRefreshRequest,
+  type Connection,
+  createConnection,
+  type Diagnostic,
+  DidChangeConfigurationNotification,
+  DidChangeWatchedFilesNotification,
+  DocumentDiagnosticReportKind,
+  ErrorCodes,
+  ExecuteCommandRequest,
+  type InitializeParams,
+  LSPErrorCodes,
+  ProposedFeatures,
+  ResponseError,
+  type ServerCapabilities,
+  TextDocumentSyncKind,
+  TextDocuments,
 } from "vscode-languageserver/node";
 import { TextDocument } from "vscode-languageserver-textdocument";
 import { asFault } from "../review/as-fault.js";
@@ -18,21 +31,6 @@ import { inlayHintsOf } from "./inlay-hints.js";
 import { inWords } from "./kernel-tree.js";
 import { ObjectWitness } from "./object-witness.js";
 import { Progress } from "./progress.js";
-import {
-  CodeActionKind,
-  CodeLensRefreshRequest,
-  createConnection,
-  DidChangeConfigurationNotification,
-  DidChangeWatchedFilesNotification,
-  DocumentDiagnosticReportKind,
-  ErrorCodes,
-  ExecuteCommandRequest,
-  LSPErrorCodes,
-  ProposedFeatures,
-  ResponseError,
-  TextDocumentSyncKind,
-  TextDocuments,
-} from "./protocol.js";
 import { readSettings, type Settings } from "./settings.js";
 import { documentSymbolsOf, workspaceSymbolsOf } from "./symbols.js";
 import { TREES, TREES_CHANGED, treeStateOf } from "./tree-state.js";

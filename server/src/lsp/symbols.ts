@@ -1,9 +1,8 @@
-import type { DocumentSymbol, WorkspaceSymbol } from "vscode-languageserver/node";
+import { type DocumentSymbol, SymbolKind, type WorkspaceSymbol } from "vscode-languageserver/node";
 import type { Item } from "../change/item.js";
 import { LineIndex } from "../change/line-index.js";
 import type { KernelTree, OpenFile } from "./kernel-tree.js";
 import { rangeOf, uriIn } from "./places.js";
-import { SymbolKind } from "./protocol.js";
 
 const KIND: Readonly<Partial<Record<Item["kind"], SymbolKind>>> = {
   function: SymbolKind.Function,

@@ -1,0 +1,28 @@
+// Bundles the compiled server: it starts in half the time of its two hundred modules, each looked up by itself.
+import { fileURLToPath } from "node:url";
+import { build } from "esbuild";
+
+/** What is not JavaScript alone, or finds files by where it lies. */
+const APART = ["@kernel-hotpatch/kernel/*", "tree-sitter", "tree-sitter-kernel-c", "web-tree-sitter"];
+
+export default async function bundle() {
+  await build({
+    absWorkingDir: fileURLToPath(new URL("../server/dist", import.meta.url)),
+    entryPoints: ["cli/main.js", "review/source-worker.js"],
+    // As deep as what is bundled, which finds its files by relative paths.
+    outdir: "bundle",
+    entryNames: "[name]",
+    bundle: true,
+    splitting: true,
+    format: "esm",
+    platform: "node",
+    target: "node20",
+    external: APART,
+    banner: {
+      js: 'import { createRequire as requireFrom } from "node:module"; const require = requireFrom(import.meta.url);',
+    },
+    logLevel: "warning",
+  });
+}
+
+if (process.argv[1] === fileURLToPath(import.meta.url)) await bundle();
