@@ -33,7 +33,11 @@ export interface FileState {
   readonly findings: readonly Finding[];
 }
 
-export type FunctionState = Omit<ChangedFunction, "item"> & { readonly line: number };
+/** `line` and `endLine` are its first and last. */
+export type FunctionState = Omit<ChangedFunction, "item"> & {
+  readonly line: number;
+  readonly endLine: number;
+};
 
 /** What is known of a tree's change. */
 export function treeStateOf(tree: KernelTree): TreeState {
@@ -49,7 +53,7 @@ export function treeStateOf(tree: KernelTree): TreeState {
         findings: review?.findings.filter((finding) => finding.file === path) ?? [],
       };
     const functions = changedFunctionsOf(tree, file).map(
-      ({ item, ...rest }): FunctionState => ({ ...rest, line: item.line }),
+      ({ item: { line, endLine }, ...rest }): FunctionState => ({ ...rest, line, endLine }),
     );
     return { path, isRead: true, functions, findings: tree.findingsOf(file) };
   });

@@ -1,0 +1,48 @@
+import type { TreeState } from "@kernel-hotpatch/server/lsp/tree-state";
+import type { Review } from "@kernel-hotpatch/server/review/review";
+import * as vscode from "vscode";
+
+/** The kernel trees that are open, as the server last told them. */
+export class Trees {
+  readonly #changed = new vscode.EventEmitter<void>();
+  readonly onDidChange = this.#changed.event;
+  #states: readonly TreeState[] = [];
+  #main: string | undefined;
+
+  get all(): readonly TreeState[] {
+    return this.#states;
+  }
+
+  /** The tree that was last looked at. */
+  get main(): TreeState | undefined {
+    return this.#states.find(({ root }) => root === this.#main) ?? this.#states[0];
+  }
+
+  /** Notes which tree a person looks at. @param file a document of it */
+  attend(file: vscode.Uri): void {
+    const own = this.#states.find(({ root }) => file.fsPath.startsWith(`${vscode.Uri.parse(root).fsPath}/`));
+    if (!own || own.root === this.#main) return;
+    this.#main = own.root;
+    this.#changed.fire();
+  }
+
+  set(states: readonly TreeState[]): void {
+    this.#states = states;
+    this.#changed.fire();
+  }
+
+  dispose(): void {
+    this.#changed.dispose();
+  }
+}
+
+/** The file of a tree that a place is in. */
+export function fileUri({ root }: Pick<TreeState, "root">, path: string): vscode.Uri {
+  return vscode.Uri.joinPath(vscode.Uri.parse(root), path);
+}
+
+/** Who was asked for what is known of a change, in words. */
+export function witnessesOf(review: Review | null): string {
+  if (!review) return "source";
+  return review.sandbox ? "source, objects, sandbox" : "source, objects";
+}
