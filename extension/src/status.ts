@@ -29,6 +29,10 @@ export class Status {
     return this.#item.text;
   }
 
+  get tooltip(): string {
+    return String(this.#item.tooltip);
+  }
+
   dispose(): void {
     this.#item.dispose();
   }

@@ -1,0 +1,72 @@
+import { cp, mkdir, writeFile } from "node:fs/promises";
+import { dirname, join } from "node:path";
+import type { KernelProfile } from "@kernel-hotpatch/kernel/profile/profile";
+import { gitIn } from "../git.js";
+import { type Bench, MEMINFO_TEST } from "../kernel.js";
+
+/** What lies ready for the suites; they read it from the environment variable `HOTPATCH_STAGE`. */
+export interface Stage {
+  readonly suites: Suites;
+  /** A pattern for the titles of tests. */
+  readonly only?: string;
+  /** Part of a kernel's repository, under git. */
+  readonly linux: string;
+  /** A whole kernel tree, which is not to be written. */
+  readonly whole: string;
+  readonly kernel: string;
+  /** Where the suites' report goes. */
+  readonly report: string;
+  readonly cache: string;
+}
+
+/** Whether they are run in a workspace that is trusted. */
+export type Suites = "trusted" | "untrusted";
+
+export const FILES = ["fs/proc/meminfo.c", "fs/proc/base.c", "include/linux/sched.h"];
+
+/** Lays everything ready. @returns the stage, and the workspace to open */
+export async function setStage(
+  bench: Bench,
+  kernel: KernelProfile,
+  suites: Suites,
+): Promise<{ readonly stage: Stage; readonly workspace: string }> {
+  const linux = join(bench.folder, "linux");
+  for (const path of ["Makefile", "Kbuild", "MAINTAINERS", ...FILES]) {
+    await mkdir(dirname(join(linux, path)), { recursive: true });
+    await cp(join(kernel.source, path), join(linux, path));
+  }
+  await mkdir(join(linux, "hotpatch"));
+  await writeFile(join(linux, "hotpatch/meminfo.test.sh"), MEMINFO_TEST);
+  gitIn(linux, "init", "--quiet");
+  gitIn(linux, "add", "--all", "--force");
+  gitIn(linux, "commit", "--quiet", "--message", "as it is");
+  const workspace = join(bench.folder, "kernels.code-workspace");
+  await writeFile(workspace, JSON.stringify({ folders: [{ path: linux }, { path: kernel.source }] }));
+  const report = join(bench.folder, "report.json");
+  return {
+    workspace,
+    stage: {
+      suites,
+      linux,
+      whole: kernel.source,
+      kernel: kernel.id,
+      report,
+      cache: bench.env.XDG_CACHE_HOME ?? "",
+    },
+  };
+}
+
+/** Settings of the person in the tests. */
+export function settingsFor(kernel: string): Record<string, unknown> {
+  return {
+    "hotpatch.kernel": kernel,
+    // A whole kernel tree is open: nothing but us needs to know of it.
+    "files.watcherExclude": { "**/.cache/**": true },
+    "search.followSymlinks": false,
+    "git.enabled": false,
+    "extensions.autoUpdate": false,
+    "window.commandCenter": false,
+    "workbench.startupEditor": "none",
+    "telemetry.telemetryLevel": "off",
+  };
+}
