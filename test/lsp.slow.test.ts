@@ -73,6 +73,10 @@ test("on save the objects are compared, and the editor shows what the compiler m
   // What was said of another text is not said of this one.
   await editor.change(uri, inner().replace(" KB", " kb"));
   expect(await lenses(uri)).toContainEqual(expect.stringMatching(/^hot patch: [a-z-]+$/));
+  // Taken back, it is what was compiled; and so it stays when another file is opened.
+  await editor.change(uri, inner());
+  await editor.until(await editor.open(join(root, "Kbuild")), () => true);
+  expect(await lenses(uri)).toContainEqual(expect.stringMatching(/carried|inlined/));
 }, 300_000);
 
 test("what does not compile is shown at its line", async () => {

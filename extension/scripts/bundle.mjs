@@ -13,6 +13,9 @@ export default async function bundle() {
     platform: "node",
     target: "node20",
     external: ["vscode", "./session.js"],
+    // What is read before anything else can happen.
+    minify: true,
+    keepNames: true,
     sourcemap: true,
     logLevel: "warning",
   });

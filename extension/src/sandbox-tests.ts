@@ -11,7 +11,7 @@ export interface Prover {
   /** Names of the kernels that were added. */
   kernels(): Promise<readonly string[]>;
   prove(
-    target: { readonly file: vscode.Uri; readonly tests: readonly string[]; readonly kernel?: string },
+    target: { readonly root: string; readonly tests: readonly string[]; readonly kernel?: string },
     token: vscode.CancellationToken,
     onStep: (step: string) => void,
   ): Promise<Review>;
@@ -178,7 +178,7 @@ export class SandboxTests {
     const begun = Date.now();
     let built: number | undefined;
     try {
-      const target = { file: vscode.Uri.parse(`${root}/Kbuild`), tests: scripts.map(({ id }) => id) };
+      const target = { root, tests: scripts.map(({ id }) => id) };
       const review = await this.#prover.prove(
         { ...target, ...(kernel !== undefined && { kernel }) },
         token,

@@ -13,7 +13,7 @@ import { makeSample, showSample } from "./sample";
 import { SandboxTests } from "./sandbox-tests";
 import { Status } from "./status";
 import { testScripts } from "./test-scripts";
-import { fileUri, Trees } from "./trees";
+import { documentIn, Trees } from "./trees";
 
 /** Everything that runs in a window once a file of a kernel tree is shown or a command is given. */
 export function openSession(context: vscode.ExtensionContext): Session {
@@ -184,15 +184,14 @@ export class Session {
   }
 
   async #prove(
-    target: { readonly file: vscode.Uri; readonly tests: readonly string[]; readonly kernel?: string },
+    target: { readonly root: string; readonly tests: readonly string[]; readonly kernel?: string },
     token: vscode.CancellationToken,
     onStep: (step: string) => void,
   ): Promise<Review> {
     this.#requireTrust();
-    const { file, tests, kernel } = target;
-    // The server knows trees by their open documents.
-    await vscode.workspace.openTextDocument(file);
-    const argument = { uri: file.toString(), tests, ...(kernel !== undefined && { kernel }) };
+    const { root, tests, kernel } = target;
+    const uri = await documentIn(vscode.Uri.parse(root));
+    const argument = { uri: uri.toString(), tests, ...(kernel !== undefined && { kernel }) };
     const review = await this.server.execute<Review>("hotpatch.review", argument, token, onStep);
     this.#showConsole(review);
     return review;
@@ -209,13 +208,11 @@ export class Session {
     if (argument instanceof vscode.Uri) return argument;
     if (typeof given === "string") return vscode.Uri.parse(given);
     if (active && isInTree(active)) return active;
-    const root = this.trees.main?.root ?? vscode.workspace.workspaceFolders?.[0]?.uri.toString();
-    if (root === undefined) throw new HotpatchError("bad-input", "Open a file of a kernel tree first");
-    const file = fileUri({ root }, "Kbuild");
-    await Promise.resolve(vscode.workspace.openTextDocument(file)).catch(() => {
-      throw new HotpatchError("bad-input", "Open a file of a kernel tree first");
-    });
-    return file;
+    const [first] = vscode.workspace.workspaceFolders ?? [];
+    const root = this.trees.main ? vscode.Uri.parse(this.trees.main.root) : first?.uri;
+    const found = root && (await documentIn(root).catch(() => undefined));
+    if (!found) throw new HotpatchError("bad-input", "Open a file of a kernel tree first");
+    return found;
   }
 
   #requireTrust(): void {

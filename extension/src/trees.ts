@@ -41,6 +41,15 @@ export function fileUri({ root }: Pick<TreeState, "root">, path: string): vscode
   return vscode.Uri.joinPath(vscode.Uri.parse(root), path);
 }
 
+/** A document of a tree, by which the server knows it: one that is open, else one that is opened for that. */
+export async function documentIn(root: vscode.Uri): Promise<vscode.Uri> {
+  const isIn = ({ uri }: vscode.TextDocument) =>
+    uri.scheme === "file" && uri.fsPath.startsWith(`${root.fsPath}/`) && /\.[chS]$/.test(uri.fsPath);
+  const open = vscode.workspace.textDocuments.find(isIn);
+  if (open) return open.uri;
+  return (await vscode.workspace.openTextDocument(vscode.Uri.joinPath(root, "Kbuild"))).uri;
+}
+
 /** Who was asked for what is known of a change, in words. */
 export function witnessesOf(review: Review | null): string {
   if (!review) return "source";

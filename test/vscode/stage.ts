@@ -1,8 +1,9 @@
-import { cp, mkdir, writeFile } from "node:fs/promises";
+import { cp, mkdir, readdir, symlink, writeFile } from "node:fs/promises";
 import { dirname, join } from "node:path";
 import type { KernelProfile } from "@kernel-hotpatch/kernel/profile/profile";
 import { gitIn } from "../git.js";
 import { type Bench, MEMINFO_TEST } from "../kernel.js";
+import { WHOLE } from "./whole.js";
 
 /** What lies ready for the suites; they read it from the environment variable `HOTPATCH_STAGE`. */
 export interface Stage {
@@ -11,7 +12,7 @@ export interface Stage {
   readonly only?: string;
   /** Part of a kernel's repository, under git. */
   readonly linux: string;
-  /** A whole kernel tree, which is not to be written. */
+  /** A whole kernel tree without git; {@link WHOLE} is its own, all else are links into the cache. */
   readonly whole: string;
   readonly kernel: string;
   /** Where the suites' report goes. */
@@ -40,15 +41,17 @@ export async function setStage(
   gitIn(linux, "init", "--quiet");
   gitIn(linux, "add", "--all", "--force");
   gitIn(linux, "commit", "--quiet", "--message", "as it is");
+  const whole = join(bench.folder, "whole");
+  await linkTree(kernel.source, whole, WHOLE);
   const workspace = join(bench.folder, "kernels.code-workspace");
-  await writeFile(workspace, JSON.stringify({ folders: [{ path: linux }, { path: kernel.source }] }));
+  await writeFile(workspace, JSON.stringify({ folders: [{ path: linux }, { path: whole }] }));
   const report = join(bench.folder, "report.json");
   return {
     workspace,
     stage: {
       suites,
       linux,
-      whole: kernel.source,
+      whole,
       kernel: kernel.id,
       report,
       cache: bench.env.XDG_CACHE_HOME ?? "",
@@ -56,12 +59,21 @@ export async function setStage(
   };
 }
 
+/** A folder with the entries of another one as links, but for one file: whoever writes that writes a copy. */
+async function linkTree(from: string, to: string, path: string): Promise<void> {
+  const [first = "", ...rest] = path.split("/");
+  await mkdir(to);
+  for (const name of await readdir(from)) if (name !== first) await symlink(join(from, name), join(to, name));
+  if (rest.length > 0) await linkTree(join(from, first), join(to, first), rest.join("/"));
+  else await cp(join(from, first), join(to, first));
+}
+
 /** Settings of the person in the tests. */
 export function settingsFor(kernel: string): Record<string, unknown> {
   return {
     "hotpatch.kernel": kernel,
-    // A whole kernel tree is open: nothing but us needs to know of it.
-    "files.watcherExclude": { "**/.cache/**": true },
+    // Browsers save by themselves else.
+    "files.autoSave": "off",
     "search.followSymlinks": false,
     "git.enabled": false,
     "extensions.autoUpdate": false,

@@ -1,5 +1,6 @@
 import { createHash } from "node:crypto";
 import { join } from "node:path";
+import type { FileChange } from "@kernel-hotpatch/kernel/build/patch-files";
 import { Fault } from "@kernel-hotpatch/kernel/host/fault";
 import type { Work } from "@kernel-hotpatch/kernel/host/work";
 import type { KernelProfile } from "@kernel-hotpatch/kernel/profile/profile";
@@ -65,26 +66,26 @@ export async function build(
   target: Pick<CommandTarget, "output" | "kernel">,
 ): Promise<Review> {
   const profile = await profileOf(work, tree, target);
-  const { edits } = tree;
-  const request = requestOf(work, tree, profile, target.output);
+  const changes = changesOf(tree);
+  const request = requestOf(work, tree, profile, changes, target.output);
   const { reviewObjects } = await import("../review/run-review.js");
   const review = await reviewObjects(work, profile, request);
-  if (target.kernel === undefined) tree.answer(review, edits);
+  if (target.kernel === undefined) tree.answer(review, changes);
   return review;
 }
 
 async function review(work: Work, tree: KernelTree, target: CommandTarget): Promise<Review> {
   const profile = await profileOf(work, tree, target);
   const tests = await testsOf(target);
-  const { edits } = tree;
-  const request = requestOf(work, tree, profile, target.output);
+  const changes = changesOf(tree);
+  const request = requestOf(work, tree, profile, changes, target.output);
   const [{ bestAccelerator }, { runReview }] = await Promise.all([
     import("@kernel-hotpatch/kernel/sandbox/accelerator"),
     import("../review/run-review.js"),
   ]);
   const accelerator = await bestAccelerator(work, profile);
   const judged = await runReview(work, profile, request, { tests, accelerator });
-  if (target.kernel === undefined) tree.answer(judged, edits);
+  if (target.kernel === undefined) tree.answer(judged, changes);
   return judged;
 }
 
@@ -108,8 +109,14 @@ async function testsOf({ tests }: CommandTarget): Promise<SandboxTest[]> {
   return await Promise.all(tests.map(readTest));
 }
 
-function requestOf(work: Work, tree: KernelTree, profile: KernelProfile, output: string | undefined) {
-  const patch = patchOf("editor.patch", changesOf(tree));
+function requestOf(
+  work: Work,
+  tree: KernelTree,
+  profile: KernelProfile,
+  changes: readonly FileChange[],
+  output: string | undefined,
+) {
+  const patch = patchOf("editor.patch", changes);
   const hash = createHash("sha256").update(`${profile.id}\n${tree.root}\n`).digest("hex").slice(0, 16);
   return { patches: [patch], outputDir: output ?? join(work.cache, "reviews", `editor-${hash}`) };
 }

@@ -38,11 +38,11 @@ describe("editing", () => {
     );
     const header = await show(SCHED);
     const { document } = header;
-    const member = document.getText().indexOf("\n\tchar\t\t\t\tcomm[TASK_COMM_LEN];\n");
-    const after = document.positionAt(member + 1).translate(1);
+    const member = "\tchar\t\t\t\tcomm[TASK_COMM_LEN];";
+    const after = document.positionAt(document.getText().indexOf(member) + member.length);
     header.selection = new vscode.Selection(after, after);
-    // Key by key, as a person does.
-    for (const text of "\tint renames;\n") await vscode.commands.executeCommand("type", { text });
+    // Key by key, as a person does; the editor indents.
+    for (const text of "\nint renames;") await vscode.commands.executeCommand("type", { text });
     const found = await untilRule(header, "data-layout");
     assert.equal(found.severity, vscode.DiagnosticSeverity.Error);
     const fix = await until("a fix", async () => {

@@ -23,7 +23,7 @@ describe("a workspace that is not trusted", () => {
     assert.equal(await vscode.commands.executeCommand("hotpatch.review"), undefined);
     const { tests, trees } = await session();
     await tests.runAll(new vscode.CancellationTokenSource().token);
-    assert.equal(tests.outcomes.get("build"), "errored");
+    assert.deepEqual(Object.fromEntries(tests.outcomes), {});
     assert.equal(trees.main?.review, null);
     assert.deepEqual(working(/qemu-system|\bcc1\b|^\S*make /), []);
     // The source witness needs no trust.
