@@ -15,6 +15,8 @@ export interface Prover {
     token: vscode.CancellationToken,
     onStep: (step: string) => void,
   ): Promise<Review>;
+  /** Told why a run came to nothing. */
+  failed(message: string): void;
 }
 
 /** The steps that every patch goes through, in their order. */
@@ -214,6 +216,8 @@ export class SandboxTests {
       skipRest(done);
     } catch (error) {
       const { code, message } = faultOf(error);
+      run.appendOutput(`${message.replaceAll("\n", "\r\n")}\r\n`);
+      if (code !== "interrupted") this.#prover.failed(message);
       if (code !== "interrupted" && build) settle(build, "errored", [new vscode.TestMessage(message)]);
       skipRest(new Set(code === "interrupted" ? [] : [BUILD]));
     } finally {

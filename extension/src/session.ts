@@ -6,11 +6,11 @@ import { doctor } from "./doctor";
 import { faultOf } from "./fault";
 import { HotpatchError, type HotpatchProgram, hotpatchProgram } from "./hotpatch-program";
 import { addedKernels, pickKernel } from "./kernels";
-import { Server, type ServerState } from "./language-client";
 import { PatchView } from "./patch-view";
 import { PicturePanel } from "./picture-panel";
 import { makeSample, showSample } from "./sample";
 import { SandboxTests } from "./sandbox-tests";
+import { Server, type ServerState } from "./server";
 import { Status } from "./status";
 import { testScripts } from "./test-scripts";
 import { documentIn, Trees } from "./trees";
@@ -45,6 +45,7 @@ export class Session {
     });
     this.tests = new SandboxTests(this.trees, {
       kernels: async () => (await addedKernels(this.#program)).map(({ id }) => id),
+      failed: (message) => this.#log.error(message),
       prove: (target, token, onStep) => this.#prove(target, token, onStep),
     });
     const provider = new PatchView(this.trees);
@@ -174,13 +175,15 @@ export class Session {
     const [given] = args;
     const argument = typeof given === "object" && given !== null ? given : {};
     const uri = (await this.#target(args)).toString();
-    return await vscode.window.withProgress(
+    const answer = await vscode.window.withProgress(
       { location: vscode.ProgressLocation.Notification, title, cancellable: true },
       (progress, token) =>
         this.server.execute<Answer>(command, { ...argument, uri }, token, (message) =>
           progress.report({ message }),
         ),
     );
+    await this.#askTrees();
+    return answer;
   }
 
   async #prove(
@@ -193,6 +196,7 @@ export class Session {
     const uri = await documentIn(vscode.Uri.parse(root));
     const argument = { uri: uri.toString(), tests, ...(kernel !== undefined && { kernel }) };
     const review = await this.server.execute<Review>("hotpatch.review", argument, token, onStep);
+    await this.#askTrees();
     this.#showConsole(review);
     return review;
   }

@@ -1,6 +1,6 @@
 import type { TreeState } from "@kernel-hotpatch/server/lsp/tree-state";
 import * as vscode from "vscode";
-import type { ServerState } from "./language-client";
+import type { ServerState } from "./server";
 import { witnessesOf } from "./trees";
 
 const ICONS = { safe: "$(pass)", "needs-review": "$(warning)", unsafe: "$(error)" } as const;

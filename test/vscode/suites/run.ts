@@ -10,6 +10,7 @@ export async function run(): Promise<void> {
     timeout: 120_000,
     forbidOnly: true,
     forbidPending: true,
+    ...(stage.only !== undefined && { grep: stage.only }),
     slow: 60_000,
   });
   mocha.suite.emit("pre-require", globalThis, null, mocha);
