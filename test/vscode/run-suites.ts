@@ -1,11 +1,11 @@
-import { readFile } from "node:fs/promises";
-import { join } from "node:path";
+import { mkdir, readFile } from "node:fs/promises";
+import { join, resolve } from "node:path";
 import { fileURLToPath } from "node:url";
 import { type Bench, privateBench, stockKernel } from "../kernel.js";
 import { startEditor } from "./editor.js";
-import { packExtension } from "./pack.js";
+import { type Packed, packExtension } from "./pack.js";
 import type { Report, TestResult } from "./report.js";
-import { type Suites, setStage, settingsFor } from "./stage.js";
+import { type Stage, type Suites, setStage, settingsFor } from "./stage.js";
 
 /** Milliseconds that all suites may take; they take a quarter of it on a quiet machine. */
 const PATIENCE = 600_000;
@@ -18,13 +18,25 @@ const PATIENCE = 600_000;
  * @throws Error when there is none: an exit code of 0 alone proves nothing
  */
 export async function runSuites(only?: string): Promise<Report> {
+  const packed = await packExtension();
   const tests: TestResult[] = [];
-  for (const suites of ["trusted", "untrusted"] as const) tests.push(...(await runIn(suites, only)).tests);
+  for (const suites of ["trusted", "untrusted"] as const)
+    tests.push(...(await runIn(packed, suites, only === undefined ? {} : { only })).tests);
   return { tests };
 }
 
-async function runIn(suites: Suites, only: string | undefined): Promise<Report> {
-  const [kernel, packed] = [await stockKernel(), await packExtension()];
+/** Has pictures taken of all views. @param folder where they go */
+export async function takeScreenshots(folder: string): Promise<Report> {
+  await mkdir(folder, { recursive: true });
+  return await runIn(await packExtension(), "screenshots", { screenshots: folder });
+}
+
+async function runIn(
+  packed: Packed,
+  suites: Suites,
+  options: Pick<Stage, "only" | "screenshots">,
+): Promise<Report> {
+  const kernel = await stockKernel();
   const bench: Bench = await privateBench();
   try {
     const { stage, workspace } = await setStage(bench, kernel, suites);
@@ -38,9 +50,9 @@ async function runIn(suites: Suites, only: string | undefined): Promise<Report> 
         folder: join(bench.folder, "editor"),
         workspace,
         extensions: [packed.vsix],
-        env: { ...bench.env, HOTPATCH_STAGE: JSON.stringify({ ...stage, only }) },
+        env: { ...bench.env, HOTPATCH_STAGE: JSON.stringify({ ...stage, ...options }) },
         settings: settingsFor(kernel.id),
-        isTrusted: suites === "trusted",
+        isTrusted: suites !== "untrusted",
       },
       {
         extensionDevelopmentPath: packed.host,
@@ -48,6 +60,8 @@ async function runIn(suites: Suites, only: string | undefined): Promise<Report> 
         onLog: (line) => {
           lines.push(line);
           if (process.env.HOTPATCH_DEBUG) console.log(line);
+          const [, path] = /screenshot (\/.*\.png)/.exec(line) ?? [];
+          if (path) void editor.page.screenshot({ path });
         },
         onExit: (code) => end(code),
       },
@@ -70,7 +84,11 @@ async function runIn(suites: Suites, only: string | undefined): Promise<Report> 
 }
 
 if (process.argv[1] === fileURLToPath(import.meta.url)) {
-  const { tests } = await runSuites(process.argv[2]);
+  const [first, folder] = process.argv.slice(2);
+  const { tests } =
+    first === "--screenshots"
+      ? await takeScreenshots(resolve(folder ?? "screenshots"))
+      : await runSuites(first);
   for (const { title, error, milliseconds } of tests)
     console.log(
       `${error === undefined ? "passed" : "FAILED"}  ${title} (${milliseconds} ms)${error ? `\n${error}` : ""}`,

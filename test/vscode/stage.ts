@@ -10,6 +10,8 @@ export interface Stage {
   readonly suites: Suites;
   /** A pattern for the titles of tests. */
   readonly only?: string;
+  /** Folder for pictures. */
+  readonly screenshots?: string;
   /** Part of a kernel's repository, under git. */
   readonly linux: string;
   /** A whole kernel tree without git; {@link WHOLE} is its own, all else are links into the cache. */
@@ -20,8 +22,8 @@ export interface Stage {
   readonly cache: string;
 }
 
-/** Whether they are run in a workspace that is trusted. */
-export type Suites = "trusted" | "untrusted";
+/** Those for a workspace that is trusted, for one that is not, and those that have pictures taken. */
+export type Suites = "trusted" | "untrusted" | "screenshots";
 
 export const FILES = ["fs/proc/meminfo.c", "fs/proc/base.c", "include/linux/sched.h"];
 

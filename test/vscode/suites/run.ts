@@ -43,4 +43,5 @@ const SUITES = {
     () => import("./server.suite.js"),
   ],
   untrusted: [() => import("./untrusted.suite.js")],
+  screenshots: [() => import("./screenshots.suite.js")],
 };
