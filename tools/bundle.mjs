@@ -8,6 +8,11 @@ import { build } from "esbuild";
 const APART = ["@kernel-hotpatch/kernel/*", "tree-sitter", "tree-sitter-kernel-c", "web-tree-sitter"];
 
 export default async function bundle() {
+  for (const { path, contents } of await bundled()) if (!holds(path, contents)) replace(path, contents);
+}
+
+/** @returns the files as they would be written: the folder may hold older ones, too, that somebody runs from */
+export async function bundled() {
   const { outputFiles } = await build({
     write: false,
     absWorkingDir: fileURLToPath(new URL("../server/dist", import.meta.url)),
@@ -26,7 +31,7 @@ export default async function bundle() {
     },
     logLevel: "warning",
   });
-  for (const { path, contents } of outputFiles) if (!holds(path, contents)) replace(path, contents);
+  return outputFiles;
 }
 
 function holds(path, contents) {

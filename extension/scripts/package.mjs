@@ -1,13 +1,13 @@
 // Packs the extension with the command and its server inside: `npm run package -w extension -- [linux-x64|linux-arm64|universal…]`,
 // by default all. The first two carry the grammar as machine code beside the WASM build, which universal has alone.
 import { spawnSync } from "node:child_process";
-import { cp, mkdir, rm, writeFile } from "node:fs/promises";
+import { mkdir, readdir, readFile, stat, writeFile } from "node:fs/promises";
 import { createRequire } from "node:module";
-import { dirname, join } from "node:path";
+import { dirname, join, relative } from "node:path";
 import { fileURLToPath } from "node:url";
-import { createVSIX } from "@vscode/vsce";
-import bundleServer from "../../tools/bundle.mjs";
+import { bundled } from "../../tools/bundle.mjs";
 import bundle from "./bundle.mjs";
+import { vsixOf } from "./vsix.mjs";
 
 const root = fileURLToPath(new URL("../..", import.meta.url));
 const extension = join(root, "extension");
@@ -16,7 +16,7 @@ const manifest = createRequire(import.meta.url)("../package.json");
 
 /** What of the repository is packed, by the place in `node_modules` where the server looks for it. */
 const CONTENT = {
-  "@kernel-hotpatch/server": ["server", ["package.json", "bin", "dist/bundle"]],
+  "@kernel-hotpatch/server": ["server", ["package.json", "bin"]],
   "@kernel-hotpatch/docs": ["docs", ["rules"]],
   "@kernel-hotpatch/kernel": ["kernel", ["package.json", "dist", "runtime", "debian-packages.json"]],
   "tree-sitter-kernel-c": [
@@ -27,7 +27,7 @@ const CONTENT = {
     "node_modules/web-tree-sitter",
     ["package.json", "LICENSE", "web-tree-sitter.js", "web-tree-sitter.wasm"],
   ],
-  diff: ["node_modules/diff", ["package.json", "LICENSE", "libcjs", "libesm"]],
+  diff: ["node_modules/diff", ["package.json", "LICENSE", "libesm"]],
   "shell-quote": [
     "node_modules/shell-quote",
     ["package.json", "LICENSE", "index.js", "parse.js", "quote.js"],
@@ -52,65 +52,60 @@ if (unknown.length > 0) {
   console.error(`no package '${unknown[0]}': there are ${Object.keys(TARGETS).join(", ")}`);
   process.exit(2);
 }
-await Promise.all([bundle(), bundleServer()]);
+const [server] = await Promise.all([bundled(), bundle()]);
+await mkdir(build, { recursive: true });
 for (const target of wanted.length > 0 ? wanted : Object.keys(TARGETS)) await pack(target, TARGETS[target]);
 
 async function pack(target, architecture) {
-  const stage = join(build, target);
-  await rm(stage, { recursive: true, force: true });
-  await mkdir(stage, { recursive: true });
-  for (const name of ["out", "media", "README.md"])
-    await cp(join(extension, name), join(stage, name), plain());
-  await cp(join(root, "LICENSE"), join(stage, "LICENSE"));
-  await cp(join(root, "CHANGELOG.md"), join(stage, "CHANGELOG.md"));
   // Everything is bundled: nothing is to be installed.
   const { devDependencies: _, scripts: __, private: ___, ...shipped } = manifest;
-  await writeFile(join(stage, "package.json"), `${JSON.stringify(shipped, null, 2)}\n`);
-  const modules = join(stage, "hotpatch/node_modules");
-  await copy(modules, CONTENT);
-  if (architecture) {
-    await copy(modules, RUNTIME);
-    await copyNative(modules, architecture);
-  }
-  // Same input, same bytes.
-  process.env.SOURCE_DATE_EPOCH = "946684800";
-  const packagePath = join(build, `${manifest.name}-${target}.vsix`);
-  await createVSIX({
-    cwd: stage,
-    packagePath,
-    dependencies: false,
-    allowMissingRepository: true,
-    rewriteRelativeLinks: false,
-    ...(architecture && { target }),
-  });
-}
-
-async function copy(modules, content) {
-  for (const [name, [from, paths]] of Object.entries(content))
-    for (const path of paths) await cp(join(root, from, path), join(modules, name, path), plain());
-}
-
-/** Without what only developers and tests look at. */
-function plain() {
-  return {
-    recursive: true,
-    filter: (path) => !/\.(map|tsbuildinfo)$|\.d\.[cm]?ts$|\.test\.js$|\/fixtures$/.test(path),
+  const files = {
+    "package.json": Buffer.from(`${JSON.stringify(shipped, null, 2)}\n`),
+    "README.md": await readFile(join(extension, "README.md")),
+    "CHANGELOG.md": await readFile(join(root, "CHANGELOG.md")),
+    "LICENSE.txt": await readFile(join(root, "LICENSE")),
+    ...(await filesIn(join(extension, "media"), "media")),
+    ...(await filesIn(join(extension, "out"), "out")),
   };
+  const modules = "hotpatch/node_modules";
+  for (const { path, contents } of server)
+    files[join(modules, "@kernel-hotpatch", relative(root, path))] = contents;
+  for (const [name, [from, paths]] of Object.entries({ ...CONTENT, ...(architecture && RUNTIME) }))
+    for (const path of paths) Object.assign(files, await filesIn(join(root, from, path), join(modules, name, path)));
+  if (architecture)
+    for (const [path, binary] of await nativeFiles(architecture)) files[join(modules, path)] = await readFile(binary);
+  const path = join(build, `${manifest.name}-${target}.vsix`);
+  await writeFile(path, vsixOf(shipped, files, architecture && target));
+  console.log(path);
 }
 
-async function copyNative(modules, architecture) {
-  const prebuilt = join(modules, "tree-sitter-kernel-c/prebuilds", `linux-${architecture}`);
-  await mkdir(prebuilt, { recursive: true });
-  if (architecture === process.arch) {
-    await cp(join(root, "node_modules/tree-sitter", NATIVE), join(modules, "tree-sitter", NATIVE));
-    await cp(join(root, "grammars/build/Release", GRAMMAR), join(prebuilt, GRAMMAR));
-    return;
-  }
-  const own = `prebuilds/linux-${architecture}`;
-  await cp(join(root, "node_modules/tree-sitter", own), join(modules, "tree-sitter", own), {
-    recursive: true,
-  });
-  crossCompile(architecture, join(prebuilt, GRAMMAR));
+/** What a file or folder holds, without what only developers and tests look at, by the paths that it is packed under. */
+async function filesIn(from, to) {
+  if (/\.(map|tsbuildinfo)$|\.d\.[cm]?ts$|\.test\.js$|\/fixtures$/.test(from)) return {};
+  if (!(await stat(from)).isDirectory()) return { [to]: await readFile(from) };
+  const names = (await readdir(from)).sort();
+  const inside = await Promise.all(names.map((name) => filesIn(join(from, name), join(to, name))));
+  return Object.assign({}, ...inside);
+}
+
+/** Pairs of a place in `node_modules` and the file that goes there. */
+async function nativeFiles(architecture) {
+  const grammar = join("tree-sitter-kernel-c/prebuilds", `linux-${architecture}`, GRAMMAR);
+  const modules = join(root, "node_modules");
+  if (architecture === process.arch)
+    return [
+      [join("tree-sitter", NATIVE), join(modules, "tree-sitter", NATIVE)],
+      [grammar, join(root, "grammars/build/Release", GRAMMAR)],
+    ];
+  const prebuilt = join("tree-sitter/prebuilds", `linux-${architecture}`);
+  const [name] = await readdir(join(modules, prebuilt));
+  const compiled = join(build, architecture, GRAMMAR);
+  await mkdir(dirname(compiled), { recursive: true });
+  crossCompile(architecture, compiled);
+  return [
+    [join(prebuilt, name), join(modules, prebuilt, name)],
+    [grammar, compiled],
+  ];
 }
 
 /** The grammar is C and small: Debian's cross compiler is all that it takes. */
