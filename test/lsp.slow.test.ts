@@ -10,7 +10,8 @@ import {
 } from "vscode-languageserver/node";
 import { type Editor, type EditorStart, startEditor } from "./editor.js";
 import { gitIn } from "./git.js";
-import { type Bench, MEMINFO_TEST, pathWithout, privateBench, processesWith, stockKernel } from "./kernel.js";
+import { type Bench, MEMINFO_TEST, pathWithout, privateBench, stockKernel } from "./kernel.js";
+import { processesWith } from "./processes.js";
 
 const WAIT = { timeout: 200_000, interval: 300 };
 const FILE = "fs/proc/meminfo.c";

@@ -1,5 +1,5 @@
-// Packs the extension with the command and its server inside: `npm run package -w extension -- [linux-x64|linux-arm64|universal…]`,
-// by default all. The first two carry the grammar as machine code beside the WASM build, which universal has alone.
+// Packs the extension with the command and its server inside: `npm run package -- [linux-x64|linux-arm64|universal…]`, by
+// default all. The first two carry the grammar as machine code beside the WASM build, which universal has alone.
 import { spawnSync } from "node:child_process";
 import { mkdir, readdir, readFile, stat, writeFile } from "node:fs/promises";
 import { createRequire } from "node:module";
@@ -71,9 +71,11 @@ async function pack(target, architecture) {
   for (const { path, contents } of server)
     files[join(modules, "@kernel-hotpatch", relative(root, path))] = contents;
   for (const [name, [from, paths]] of Object.entries({ ...CONTENT, ...(architecture && RUNTIME) }))
-    for (const path of paths) Object.assign(files, await filesIn(join(root, from, path), join(modules, name, path)));
+    for (const path of paths)
+      Object.assign(files, await filesIn(join(root, from, path), join(modules, name, path)));
   if (architecture)
-    for (const [path, binary] of await nativeFiles(architecture)) files[join(modules, path)] = await readFile(binary);
+    for (const [path, binary] of await nativeFiles(architecture))
+      files[join(modules, path)] = await readFile(binary);
   const path = join(build, `${manifest.name}-${target}.vsix`);
   await writeFile(path, vsixOf(shipped, files, architecture && target));
   console.log(path);
@@ -123,5 +125,7 @@ function crossCompile(architecture, output) {
   );
   if (status === 0) return;
   console.error(`the grammar cannot be compiled for ${architecture}: ${error?.message ?? stderr}`);
+  if (architecture === "arm64")
+    console.error("Debian: apt-get install gcc-aarch64-linux-gnu libc6-dev-arm64-cross");
   process.exit(3);
 }

@@ -32,7 +32,8 @@ export function vsixOf(manifest, files, target) {
 function descriptionOf(manifest, target) {
   const { name, version, publisher, displayName, description, keywords, categories, engines } = manifest;
   const platform = target === undefined ? "" : ` TargetPlatform="${target}"`;
-  const asset = (type, path) => `<Asset Type="Microsoft.VisualStudio.${type}" Path="extension/${path}" Addressable="true"/>`;
+  const asset = (type, path) =>
+    `<Asset Type="Microsoft.VisualStudio.${type}" Path="extension/${path}" Addressable="true"/>`;
   return `<?xml version="1.0" encoding="utf-8"?>
 <PackageManifest Version="2.0.0" xmlns="http://schemas.microsoft.com/developer/vsx-schema/2011">
   <Metadata>
@@ -67,12 +68,19 @@ function descriptionOf(manifest, target) {
 function contentTypes(ends) {
   const types = [...new Set(ends)]
     .sort()
-    .map((end) => `<Default Extension="${end}" ContentType="${MEDIA_TYPES[end] ?? "application/octet-stream"}"/>`);
+    .map(
+      (end) =>
+        `<Default Extension="${end}" ContentType="${MEDIA_TYPES[end] ?? "application/octet-stream"}"/>`,
+    );
   return `<?xml version="1.0" encoding="utf-8"?>
 <Types xmlns="http://schemas.openxmlformats.org/package/2006/content-types">${types.join("")}</Types>
 `;
 }
 
 function escapeXml(text) {
-  return text.replaceAll("&", "&amp;").replaceAll("<", "&lt;").replaceAll(">", "&gt;").replaceAll('"', "&quot;");
+  return text
+    .replaceAll("&", "&amp;")
+    .replaceAll("<", "&lt;")
+    .replaceAll(">", "&gt;")
+    .replaceAll('"', "&quot;");
 }

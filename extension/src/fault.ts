@@ -1,11 +1,12 @@
-import * as vscode from "vscode";
 import { HotpatchError } from "./hotpatch-program";
+
+/** `LSPErrorCodes.RequestCancelled` of the protocol. */
+const REQUEST_CANCELLED = -32800;
 
 /** Anything thrown, as a person reads it. */
 export function faultOf(error: unknown): { readonly code: string; readonly message: string } {
   if (error instanceof HotpatchError) return { code: error.code, message: error.message };
-  if (error instanceof vscode.CancellationError) return { code: "interrupted", message: "interrupted" };
-  const { data, message } = error as { data?: { code?: string }; message?: string };
-  const code = data?.code ?? (/cancel/i.test(message ?? "") ? "interrupted" : "defect");
-  return { code, message: message ?? String(error) };
+  const { code, data, message } = error as { code?: unknown; data?: { code?: string }; message?: string };
+  const isCancelled = code === REQUEST_CANCELLED;
+  return { code: isCancelled ? "interrupted" : (data?.code ?? "defect"), message: message ?? String(error) };
 }

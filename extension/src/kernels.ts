@@ -1,5 +1,6 @@
 import type { AvailableKernelList, KernelProfileList } from "@kernel-hotpatch/server/kernels/profile-list";
 import * as vscode from "vscode";
+import { faultOf } from "./fault";
 import { askHotpatch, type HotpatchProgram } from "./hotpatch-program";
 
 interface Choice extends vscode.QuickPickItem {
@@ -35,7 +36,13 @@ export async function pickKernel(
     pick.onDidHide(() => resolve(undefined));
   });
   pick.show();
-  void fill(program, trees, pick, stop.signal).catch((error: unknown) => log.warn(`kernels: ${error}`));
+  void fill(program, trees, pick, stop.signal).catch((error: unknown) => {
+    if (stop.signal.aborted) return;
+    const { message } = faultOf(error);
+    log.warn(message);
+    pick.items = [...pick.items, { label: "$(warning) Others are not known", detail: message }];
+    pick.busy = false;
+  });
   const choice = await chosen;
   stop.abort();
   pick.dispose();

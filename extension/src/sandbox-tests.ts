@@ -207,7 +207,7 @@ export class SandboxTests {
           undefined,
           step,
         );
-        const findings = review.findings.filter((finding) => isAbout(finding, name));
+        const findings = outcome === "failed" ? review.findings.filter((one) => isAbout(one, output)) : [];
         const said = findings.map((finding) => messageOf(root, finding, step));
         const plain = new vscode.TestMessage(output.join("\n") || `${name} failed`);
         if (step.uri) plain.location = new vscode.Location(step.uri, new vscode.Position(0, 0));
@@ -255,18 +255,9 @@ function addedStep(controller: vscode.TestController, tree: vscode.TestItem, nam
   return step;
 }
 
-/** Whether the sandbox says this of a step. */
-function isAbout({ witness, message, rule }: Finding, step: string): boolean {
-  if (witness !== "sandbox") return false;
-  const [, phase, test] = /^test (\w+): (.*)$/.exec(step) ?? [];
-  if (test === undefined)
-    return (
-      message.startsWith(step) ||
-      (step === "transition" && rule === "transition-stalled") ||
-      (step === "load" && rule === "load-refused")
-    );
-  const when = { before: /without|before/, loaded: /with the|could/, after: /after|still/ }[phase ?? ""];
-  return message.includes(`test ${test} `) && (when?.test(message) ?? true);
+/** Whether the sandbox says this of a failed step: it then shows what the step printed. */
+function isAbout({ witness, detail }: Finding, output: readonly string[]): boolean {
+  return witness === "sandbox" && output.length > 0 && detail?.startsWith(output.join("\n")) === true;
 }
 
 function messageOf(root: string, finding: Finding, step: vscode.TestItem | undefined): vscode.TestMessage {

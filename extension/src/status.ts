@@ -67,10 +67,8 @@ function statusOf(server: ServerState, tree: TreeState | undefined): Shown {
     };
   const unread = files.filter(({ isRead }) => !isRead).length;
   const rest = unread === 0 ? "" : `, ${unread} of ${files.length} files not read`;
-  // What was not looked at is never safe.
-  const said = unread > 0 && verdict === "safe" ? "needs-review" : verdict;
   return {
-    text: `${ICONS[said]} hot patch: ${said}${rest} · ${target}`,
+    text: `${ICONS[verdict]} hot patch: ${verdict}${rest} · ${target}`,
     tooltip: `What differs from ${base}, judged by: ${witnessesOf(review)}.${again}`,
     command,
   };

@@ -1,8 +1,4 @@
-/** What the suites said, written when all have run. */
-export interface Report {
-  readonly tests: readonly TestResult[];
-}
-
+/** What the suites said of one test; their report is an array of them, written when all have run. */
 export interface TestResult {
   readonly title: string;
   readonly milliseconds: number;

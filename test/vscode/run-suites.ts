@@ -1,97 +1,85 @@
 import { mkdir, readFile } from "node:fs/promises";
 import { join, resolve } from "node:path";
 import { fileURLToPath } from "node:url";
-import { type Bench, privateBench, stockKernel } from "../kernel.js";
+import { parseArgs } from "node:util";
+import { privateBench, stockKernel } from "../kernel.js";
 import { startEditor } from "./editor.js";
-import { type Packed, packExtension } from "./pack.js";
-import type { Report, TestResult } from "./report.js";
+import { packExtension } from "./pack.js";
+import type { TestResult } from "./report.js";
 import { type Stage, type Suites, setStage, settingsFor } from "./stage.js";
 
-/** Milliseconds that all suites may take; they take a quarter of it on a quiet machine. */
-const PATIENCE = 600_000;
+/** Milliseconds that suites may take; they take a tenth of it on a quiet machine. */
+const PATIENCE = 1_200_000;
 
 /**
- * Installs the packed extension into a real VS Code and runs the suites there: in a workspace that is trusted, and in one
- * that is not.
- * @param only a pattern for the titles of tests
- * @returns their report
+ * Runs suites in a real VS Code, with the extension installed from its package: in its server, extension host and
+ * workbench, and a browser.
+ * @returns every test's result
  * @throws Error when there is none: an exit code of 0 alone proves nothing
  */
-export async function runSuites(only?: string): Promise<Report> {
+export async function runSuites(
+  suites: readonly Suites[],
+  options: Pick<Stage, "only" | "screenshots"> = {},
+): Promise<TestResult[]> {
   const packed = await packExtension();
-  const tests: TestResult[] = [];
-  for (const suites of ["trusted", "untrusted"] as const)
-    tests.push(...(await runIn(packed, suites, only === undefined ? {} : { only })).tests);
-  return { tests };
-}
-
-/** Has pictures taken of all views. @param folder where they go */
-export async function takeScreenshots(folder: string): Promise<Report> {
-  await mkdir(folder, { recursive: true });
-  return await runIn(await packExtension(), "screenshots", { screenshots: folder });
-}
-
-async function runIn(
-  packed: Packed,
-  suites: Suites,
-  options: Pick<Stage, "only" | "screenshots">,
-): Promise<Report> {
   const kernel = await stockKernel();
-  const bench: Bench = await privateBench();
-  try {
-    const { stage, workspace } = await setStage(bench, kernel, suites);
-    let end = (_: number | string) => {};
-    const ended = new Promise<number | string>((resolve) => {
-      end = resolve;
-    });
-    const lines: string[] = [];
-    const editor = await startEditor(
-      {
-        folder: join(bench.folder, "editor"),
-        workspace,
-        extensions: [packed.vsix],
-        env: { ...bench.env, HOTPATCH_STAGE: JSON.stringify({ ...stage, ...options }) },
-        settings: settingsFor(kernel.id),
-        isTrusted: suites !== "untrusted",
-      },
-      {
-        extensionDevelopmentPath: packed.host,
-        extensionTestsPath: packed.suites,
-        onLog: (line) => {
-          lines.push(line);
-          if (process.env.HOTPATCH_DEBUG) console.log(line);
-          const [, path] = /screenshot (\/.*\.png)/.exec(line) ?? [];
-          if (path) void editor.page.screenshot({ path });
-        },
-        onExit: (code) => end(code),
-      },
-    );
-    const timer = setTimeout(() => end("they did not end"), PATIENCE);
+  const results: TestResult[] = [];
+  for (const name of suites) {
+    const bench = await privateBench();
     try {
-      const how = await ended;
-      const text = await readFile(stage.report, "utf8").catch(() => undefined);
-      if (text !== undefined) return JSON.parse(text);
-      throw new Error(
-        `no report of the ${suites} suites (${how}):\n${[...lines, ...editor.log].slice(-60).join("\n")}`,
+      const { stage, workspace } = await setStage(bench, kernel, name);
+      const lines: string[] = [];
+      let end: (code: number) => void = () => undefined;
+      const exited = new Promise<number>((resolve) => {
+        end = resolve;
+      });
+      const editor = await startEditor(
+        {
+          folder: join(bench.folder, "editor"),
+          workspace,
+          extensions: [packed.vsix],
+          env: { ...bench.env, HOTPATCH_STAGE: JSON.stringify({ ...stage, ...options }) },
+          settings: settingsFor(kernel.id),
+          isTrusted: name !== "untrusted",
+        },
+        {
+          extensionDevelopmentPath: packed.host,
+          extensionTestsPath: packed.suites,
+          onLog: (line) => {
+            lines.push(line);
+            if (process.env.HOTPATCH_DEBUG) console.log(line);
+            const [, path] = /^screenshot (\/.*\.png)$/.exec(line) ?? [];
+            if (path) void editor.page.screenshot({ path });
+          },
+          onExit: (code) => end(code),
+        },
       );
-    } finally {
-      clearTimeout(timer);
+      const late = setTimeout(() => end(-1), PATIENCE);
+      const code = await exited;
+      clearTimeout(late);
       await editor.stop();
+      const report = await readFile(stage.report, "utf8").catch(() => undefined);
+      if (report === undefined)
+        throw new Error(`no report from VS Code (${code}):\n${[...lines, ...editor.log].join("\n")}`);
+      results.push(...JSON.parse(report));
+    } finally {
+      await bench.remove();
     }
-  } finally {
-    await bench.remove();
   }
+  return results;
 }
 
 if (process.argv[1] === fileURLToPath(import.meta.url)) {
-  const [first, folder] = process.argv.slice(2);
-  const { tests } =
-    first === "--screenshots"
-      ? await takeScreenshots(resolve(folder ?? "screenshots"))
-      : await runSuites(first);
-  for (const { title, error, milliseconds } of tests)
+  const { values } = parseArgs({ options: { only: { type: "string" }, screenshots: { type: "string" } } });
+  const { only, screenshots } = values;
+  if (screenshots !== undefined) await mkdir(screenshots, { recursive: true });
+  const results =
+    screenshots === undefined
+      ? await runSuites(["trusted", "untrusted", "guests"], { ...(only !== undefined && { only }) })
+      : await runSuites(["screenshots"], { screenshots: resolve(screenshots) });
+  for (const { title, error, milliseconds } of results)
     console.log(
       `${error === undefined ? "passed" : "FAILED"}  ${title} (${milliseconds} ms)${error ? `\n${error}` : ""}`,
     );
-  process.exitCode = tests.some(({ error }) => error !== undefined) || tests.length === 0 ? 1 : 0;
+  process.exitCode = results.length > 0 && results.every(({ error }) => error === undefined) ? 0 : 1;
 }

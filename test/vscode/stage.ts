@@ -1,5 +1,7 @@
+import { existsSync } from "node:fs";
 import { cp, mkdir, readdir, symlink, writeFile } from "node:fs/promises";
 import { dirname, join } from "node:path";
+import { defaultCache } from "@kernel-hotpatch/kernel/host/work";
 import type { KernelProfile } from "@kernel-hotpatch/kernel/profile/profile";
 import { gitIn } from "../git.js";
 import { type Bench, MEMINFO_TEST } from "../kernel.js";
@@ -19,13 +21,15 @@ export interface Stage {
   readonly kernel: string;
   /** Where the suites' report goes. */
   readonly report: string;
-  readonly cache: string;
 }
 
-/** Those for a workspace that is trusted, for one that is not, and those that have pictures taken. */
-export type Suites = "trusted" | "untrusted" | "screenshots";
+/** Those for a workspace that is trusted, for one that is not, those that boot more guests, and those that have pictures taken. */
+export type Suites = "trusted" | "untrusted" | "guests" | "screenshots";
 
 export const FILES = ["fs/proc/meminfo.c", "fs/proc/base.c", "include/linux/sched.h"];
+
+/** What of the cache is kept for later runs: how pristine files were compiled, and what was learnt of kernels and machine. */
+const WARM = ["build", "unpacked-images", "kvm-x86_64.json"];
 
 /** Lays everything ready. @returns the stage, and the workspace to open */
 export async function setStage(
@@ -33,6 +37,10 @@ export async function setStage(
   kernel: KernelProfile,
   suites: Suites,
 ): Promise<{ readonly stage: Stage; readonly workspace: string }> {
+  for (const name of WARM) {
+    const kept = join(defaultCache(), name);
+    if (existsSync(kept)) await symlink(kept, join(bench.cache, name));
+  }
   const linux = join(bench.folder, "linux");
   for (const path of ["Makefile", "Kbuild", "MAINTAINERS", ...FILES]) {
     await mkdir(dirname(join(linux, path)), { recursive: true });
@@ -56,7 +64,6 @@ export async function setStage(
       whole,
       kernel: kernel.id,
       report,
-      cache: bench.env.XDG_CACHE_HOME ?? "",
     },
   };
 }

@@ -10,10 +10,13 @@ const VERSION = "4.100.3";
 const INTEGRITY =
   "sha512-q/Fh2DOxCRNhC/WiG/6sAhSKnj7ZACTVBaeeZ+rWjol//0FCbl/qg1ln5ecZ99jYcfqMxZZAyWcN+YBIo0DgpA==";
 
+/** Why there is no VS Code to run suites in. */
+export class NotFetched extends Error {}
+
 /**
  * VS Code's own server, fetched once and kept in the cache.
  * @returns its folder
- * @throws Error that says so where there is no network
+ * @throws NotFetched where there is no network
  */
 export async function vscodeServer(): Promise<string> {
   const cache = join(defaultCache(), "vscode");
@@ -23,13 +26,7 @@ export async function vscodeServer(): Promise<string> {
   await mkdir(cache, { recursive: true });
   const making = await mkdtemp(join(cache, "making-"));
   try {
-    await program(["npm", "pack", `code-server@${VERSION}`, "--silent"], { cwd: making }).catch(
-      (error: unknown) => {
-        throw new Error(
-          `VS Code for the tests is npm's code-server ${VERSION}, which cannot be fetched: ${error}`,
-        );
-      },
-    );
+    await fetch(["npm", "pack", `code-server@${VERSION}`, "--silent"], making);
     const archive = join(making, `code-server-${VERSION}.tgz`);
     const found = `sha512-${createHash("sha512")
       .update(await readFile(archive))
@@ -39,8 +36,7 @@ export async function vscodeServer(): Promise<string> {
     await rm(archive);
     // Its shrinkwrap file holds the integrity of all that it needs.
     const inside = join(making, "package/lib/vscode");
-    const install = ["npm", "install", "--omit=dev", "--ignore-scripts", "--no-audit", "--no-fund"];
-    await program(install, { cwd: inside });
+    await fetch(["npm", "install", "--omit=dev", "--ignore-scripts", "--no-audit", "--no-fund"], inside);
     await mkdir(join(inside, "node_modules/@vscode/ripgrep/bin"), { recursive: true });
     const { stdout } = await program(["sh", "-c", "command -v rg"]);
     await symlink(stdout.trim(), join(inside, "node_modules/@vscode/ripgrep/bin/rg"));
@@ -52,4 +48,12 @@ export async function vscodeServer(): Promise<string> {
     await rm(making, { recursive: true, force: true });
   }
   return server;
+}
+
+async function fetch(command: readonly string[], cwd: string): Promise<void> {
+  try {
+    await program(command, { cwd });
+  } catch (error) {
+    throw new NotFetched(`npm's code-server ${VERSION}, which holds VS Code, cannot be fetched: ${error}`);
+  }
 }

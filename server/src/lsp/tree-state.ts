@@ -76,5 +76,7 @@ function verdictSoFar(files: readonly FileState[], review: Review | null): Verdi
   const elsewhere = (review?.findings ?? []).filter(
     ({ file, rule }) => !UNASKED.has(rule) && (file === null || !paths.has(file)),
   );
-  return verdictOf([...files.flatMap(({ findings }) => findings), ...elsewhere]);
+  const said = verdictOf([...files.flatMap(({ findings }) => findings), ...elsewhere]);
+  // What was not looked at is never safe.
+  return said === "safe" && files.some(({ isRead }) => !isRead) ? "needs-review" : said;
 }

@@ -2,11 +2,10 @@ import assert from "node:assert/strict";
 import { existsSync, statSync } from "node:fs";
 import type { Review } from "@kernel-hotpatch/server/review/review";
 import * as vscode from "vscode";
+import { changeMeminfo, MEMINFO } from "./meminfo.js";
 import { findings, replace, ruleOf, session, show, takeBack, textOf, until, untilRule } from "./on-stage.js";
 
-const [MEMINFO, BASE, SCHED] = ["fs/proc/meminfo.c", "fs/proc/base.c", "include/linux/sched.h"];
-const LINE = "\tarch_report_meminfo(m);\n";
-const MORE = `${LINE}\tseq_puts(m, "HotPatched:            1\\n");\n`;
+const [BASE, SCHED] = ["fs/proc/base.c", "include/linux/sched.h"];
 
 const setting = async (name: string, value: unknown) =>
   await vscode.workspace
@@ -68,8 +67,8 @@ describe("editing", () => {
   it("saving shows what the compiler made of it", async () => {
     await setting("objectWitness", "onSave");
     try {
+      await changeMeminfo(1);
       const editor = await show(MEMINFO);
-      await replace(editor, LINE, MORE);
       await until("the function's lens", async () =>
         (await lenses(editor)).some((title) => /^hot patch: /.test(title)),
       );
@@ -95,8 +94,7 @@ describe("editing", () => {
   });
 
   it("the build command makes patch.ko", async () => {
-    const editor = await show(MEMINFO);
-    await replace(editor, LINE, MORE);
+    await changeMeminfo(1);
     const review = await vscode.commands.executeCommand<Review>("hotpatch.build");
     const path = review.module?.path ?? "";
     assert.ok(existsSync(path) && statSync(path).size > 1000);

@@ -1,8 +1,8 @@
-import { readdirSync, readFileSync } from "node:fs";
 import { join } from "node:path";
 import { setTimeout } from "node:timers/promises";
 import * as vscode from "vscode";
 import type { Api } from "../../../extension/src/api";
+import { processesWith } from "../../processes.js";
 import type { Stage } from "../stage.js";
 
 export const stage: Stage = JSON.parse(process.env.HOTPATCH_STAGE ?? "{}");
@@ -22,7 +22,7 @@ export async function session() {
 export async function until<Value>(
   what: string,
   look: () => Value | undefined | false | Promise<Value | undefined | false>,
-  seconds = 60,
+  seconds = 120,
 ): Promise<Value> {
   const end = Date.now() + seconds * 1000;
   for (;;) {
@@ -79,16 +79,7 @@ export async function textOf(path: string): Promise<string> {
 }
 
 /** Command lines of this machine's processes that work for these tests. */
-export function working(pattern: RegExp): string[] {
-  return readdirSync("/proc")
-    .filter((entry) => /^\d+$/.test(entry))
-    .flatMap((pid) => {
-      try {
-        const environment = readFileSync(`/proc/${pid}/environ`, "latin1").split("\0");
-        const line = readFileSync(`/proc/${pid}/cmdline`, "latin1").replaceAll("\0", " ");
-        return environment.includes(`XDG_CACHE_HOME=${stage.cache}`) && pattern.test(line) ? [line] : [];
-      } catch {
-        return [];
-      }
-    });
+export async function working(pattern: RegExp): Promise<string[]> {
+  const all = await processesWith("XDG_CACHE_HOME", process.env.XDG_CACHE_HOME ?? "");
+  return all.filter((line) => pattern.test(line));
 }

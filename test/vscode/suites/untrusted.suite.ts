@@ -26,7 +26,7 @@ describe("a workspace that is not trusted", () => {
     await tests.runAll(new vscode.CancellationTokenSource().token);
     assert.equal(tests.outcomes.get("build"), "errored");
     assert.equal(trees.main?.review, null);
-    assert.deepEqual(working(/qemu-system|\bcc1\b|^\S*make /), []);
+    assert.deepEqual(await working(/qemu-system|\bcc1\b|^\S*make /), []);
     // The source witness needs no trust.
     assert.ok(await vscode.commands.executeCommand("hotpatch.check"));
   });
