@@ -15,8 +15,8 @@ export interface Prover {
     token: vscode.CancellationToken,
     onStep: (step: string) => void,
   ): Promise<Review>;
-  /** Told why a run came to nothing. */
-  failed(message: string): void;
+  /** Told what a run came to nothing by. */
+  failed(error: unknown): void;
 }
 
 /** The steps that every patch goes through, in their order. */
@@ -24,6 +24,16 @@ const STEPS = ["load", "transition", "cycle 2 of 2", "disable", "unload"];
 const PHASES = ["before", "loaded", "after"];
 const BUILD = "build";
 const STEP = "step ";
+
+/** What of a tree is run, and on which kernel. */
+interface Target {
+  readonly root: string;
+  readonly item: vscode.TestItem;
+  /** All where absent. */
+  readonly included: readonly vscode.TestItem[] | undefined;
+  /** The tree's where absent. */
+  readonly kernel: string | undefined;
+}
 
 export type Outcome = "passed" | "failed" | "skipped" | "errored";
 
@@ -62,6 +72,28 @@ export class SandboxTests {
   /** Runs everything, as the Test Explorer's button does. @param kernel another one than the tree's */
   async runAll(token: vscode.CancellationToken, kernel?: string): Promise<void> {
     await this.#run(new vscode.TestRunRequest(), token, kernel);
+  }
+
+  /**
+   * Proves one tree's change, as the Test Explorer does, and shows there what comes of it.
+   * @throws what the prover throws
+   */
+  async proveTree(
+    root: string,
+    token: vscode.CancellationToken,
+    onStep: (step: string) => void,
+  ): Promise<Review> {
+    await this.refresh();
+    const item = this.#controller.items.get(root);
+    // Nothing differs: the prover says it better.
+    if (!item) return await this.#prover.prove({ root, tests: [] }, token, onStep);
+    const run = this.#controller.createTestRun(new vscode.TestRunRequest([item]));
+    this.outcomes.clear();
+    try {
+      return await this.#runTree(run, { root, item, included: undefined, kernel: undefined }, token, onStep);
+    } finally {
+      run.end();
+    }
   }
 
   dispose(): void {
@@ -140,7 +172,9 @@ export class SandboxTests {
       for (const [root, item] of this.#controller.items) {
         const included = request.include?.filter((one) => rootOf(one) === item);
         if (included && included.length === 0) continue;
-        await this.#runTree(run, root, item, included, token, kernel);
+        await this.#runTree(run, { root, item, included, kernel }, token).catch((error: unknown) =>
+          this.#prover.failed(error),
+        );
       }
     } finally {
       run.end();
@@ -149,12 +183,10 @@ export class SandboxTests {
 
   async #runTree(
     run: vscode.TestRun,
-    root: string,
-    item: vscode.TestItem,
-    included: readonly vscode.TestItem[] | undefined,
+    { root, item, included, kernel }: Target,
     token: vscode.CancellationToken,
-    kernel: string | undefined,
-  ): Promise<void> {
+    onStep: (step: string) => void = () => undefined,
+  ): Promise<Review> {
     const scripts = scriptsOf(item, included);
     const steps = stepsOf(item, scripts);
     const cancelled = vscode.Disposable.from(
@@ -187,6 +219,7 @@ export class SandboxTests {
         (name) => {
           const step = steps.get(name);
           run.appendOutput(`${name}\r\n`);
+          onStep(name);
           if (step || name.startsWith("booting")) built ??= Date.now();
           if (step) run.started(step);
         },
@@ -214,12 +247,13 @@ export class SandboxTests {
         settle(step, outcome, said.length > 0 ? said : [plain], seconds * 1000);
       }
       skipRest(done);
+      return review;
     } catch (error) {
       const { code, message } = faultOf(error);
       run.appendOutput(`${message.replaceAll("\n", "\r\n")}\r\n`);
-      if (code !== "interrupted") this.#prover.failed(message);
       if (code !== "interrupted" && build) settle(build, "errored", [new vscode.TestMessage(message)]);
       skipRest(new Set(code === "interrupted" ? [] : [BUILD]));
+      throw error;
     } finally {
       cancelled.dispose();
     }

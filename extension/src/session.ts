@@ -12,7 +12,6 @@ import { makeSample, showSample } from "./sample";
 import { SandboxTests } from "./sandbox-tests";
 import { Server, type ServerState } from "./server";
 import { Status } from "./status";
-import { testScripts } from "./test-scripts";
 import { documentIn, Trees } from "./trees";
 
 /** Everything that runs in a window once a file of a kernel tree is shown or a command is given. */
@@ -45,7 +44,7 @@ export class Session {
     });
     this.tests = new SandboxTests(this.trees, {
       kernels: async () => (await addedKernels(this.#program)).map(({ id }) => id),
-      failed: (message) => this.#log.error(message),
+      failed: (error) => void this.#tell(error),
       prove: (target, token, onStep) => this.#prove(target, token, onStep),
     });
     const provider = new PatchView(this.trees);
@@ -118,11 +117,10 @@ export class Session {
     },
     "hotpatch.review": async (args) => {
       this.#requireTrust();
-      const uri = await this.#target(args);
-      const tests = await testScripts(uri);
-      const argument = { uri: uri.toString(), tests: tests.map(({ path }) => path) };
-      const review = await this.#during<Review>("hotpatch.review", "Proving the hot patch", [argument]);
-      this.#showConsole(review);
+      const root = await this.#rootOf(await this.#target(args));
+      const review = await withProgress("Proving the hot patch", (token, onStep) =>
+        this.tests.proveTree(root, token, onStep),
+      );
       const isProven = review.sandbox?.outcome === "finished" && review.verdict !== "unsafe";
       if (isProven) void vscode.commands.executeCommand("setContext", "hotpatch.proven", true);
       void this.#said(
@@ -170,17 +168,13 @@ export class Session {
     },
   };
 
-  /** Has the server do something that takes its time, where it can be seen and cancelled. */
+  /** Has the server carry out a command on the tree that is meant. */
   async #during<Answer>(command: string, title: string, args: readonly unknown[]): Promise<Answer> {
     const [given] = args;
     const argument = typeof given === "object" && given !== null ? given : {};
     const uri = (await this.#target(args)).toString();
-    const answer = await vscode.window.withProgress(
-      { location: vscode.ProgressLocation.Notification, title, cancellable: true },
-      (progress, token) =>
-        this.server.execute<Answer>(command, { ...argument, uri }, token, (message) =>
-          progress.report({ message }),
-        ),
+    const answer = await withProgress(title, (token, onStep) =>
+      this.server.execute<Answer>(command, { ...argument, uri }, token, onStep),
     );
     await this.#askTrees();
     return answer;
@@ -206,17 +200,24 @@ export class Session {
     const given =
       typeof argument === "object" && argument !== null && "uri" in argument ? argument.uri : undefined;
     const active = vscode.window.activeTextEditor?.document.uri;
-    const isInTree = (uri: vscode.Uri) =>
-      this.trees.all.some(({ root }) => uri.fsPath.startsWith(`${vscode.Uri.parse(root).fsPath}/`));
     // Editor titles give a Uri, lenses the text of one.
     if (argument instanceof vscode.Uri) return argument;
     if (typeof given === "string") return vscode.Uri.parse(given);
-    if (active && isInTree(active)) return active;
+    if (active && this.trees.of(active)) return active;
     const [first] = vscode.workspace.workspaceFolders ?? [];
     const root = this.trees.main ? vscode.Uri.parse(this.trees.main.root) : first?.uri;
     const found = root && (await documentIn(root).catch(() => undefined));
     if (!found) throw new HotpatchError("bad-input", "Open a file of a kernel tree first");
     return found;
+  }
+
+  /** The tree that a document is in, by the server's name for it. */
+  async #rootOf(document: vscode.Uri): Promise<string> {
+    // The server may not have told of it yet.
+    await this.#askTrees();
+    const own = this.trees.of(document);
+    if (!own) throw new HotpatchError("bad-input", `${document.fsPath} is in no kernel tree that is open`);
+    return own.root;
   }
 
   #requireTrust(): void {
@@ -298,6 +299,17 @@ export class Session {
       if (chosen !== undefined) await actions[chosen]?.();
     });
   }
+}
+
+/** Does something that takes its time, where it can be seen and cancelled. */
+async function withProgress<Answer>(
+  title: string,
+  act: (token: vscode.CancellationToken, onStep: (step: string) => void) => Promise<Answer>,
+): Promise<Answer> {
+  return await vscode.window.withProgress(
+    { location: vscode.ProgressLocation.Notification, title, cancellable: true },
+    (progress, token) => act(token, (message) => progress.report({ message })),
+  );
 }
 
 function named(count: number, what: string): string {

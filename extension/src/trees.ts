@@ -18,9 +18,14 @@ export class Trees {
     return this.#states.find(({ root }) => root === this.#main) ?? this.#states[0];
   }
 
+  /** The tree that a file is in. */
+  of(file: vscode.Uri): TreeState | undefined {
+    return this.#states.find(({ root }) => file.fsPath.startsWith(`${vscode.Uri.parse(root).fsPath}/`));
+  }
+
   /** Notes which tree a person looks at. @param file a document of it */
   attend(file: vscode.Uri): void {
-    const own = this.#states.find(({ root }) => file.fsPath.startsWith(`${vscode.Uri.parse(root).fsPath}/`));
+    const own = this.of(file);
     if (!own || own.root === this.#main) return;
     this.#main = own.root;
     this.#changed.fire();

@@ -176,7 +176,7 @@ export function serve(work: Work, input: NodeJS.ReadableStream, output: NodeJS.W
         });
     },
   );
-  connection.onRequest(TREES, () => trees.all.map(treeStateOf));
+  connection.onRequest(TREES, async () => (await trees.judgedTrees()).map(treeStateOf));
   connection.onShutdown(() => trees.dispose());
 
   documents.listen(connection);

@@ -73,7 +73,7 @@ describe("editing", () => {
         (await lenses(editor)).some((title) => /^hot patch: /.test(title)),
       );
       await editor.document.save();
-      await until("carried", async () => (await lenses(editor)).some((title) => /carried/.test(title)), 100);
+      await until("carried", async () => (await lenses(editor)).some((title) => /carried/.test(title)));
       const { trees, picture } = await session();
       await vscode.commands.executeCommand("hotpatch.showPicture");
       await until(

@@ -26,7 +26,7 @@ describe("guests", () => {
     await changeMeminfo(3);
     const cancel = new vscode.CancellationTokenSource();
     const done = prove(cancel.token);
-    await until("QEMU", async () => (await working(QEMU)).length > 0, 100);
+    await until("QEMU", async () => (await working(QEMU)).length > 0);
     cancel.cancel();
     const outcomes = await done;
     assert.equal(outcomes.load, "skipped");
