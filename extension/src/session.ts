@@ -268,6 +268,7 @@ export class Session {
     this.#view.badge = unsafe?.length
       ? { value: unsafe.length, tooltip: named(unsafe.length, "unsafe finding") }
       : undefined;
+    this.#view.description = main?.verdict ? `${main.verdict} · ${main.kernel?.id ?? "no kernel"}` : "";
     this.#view.message =
       main && main.verdict === null
         ? `Nothing differs from ${main.base}. Change a function, and see here what it means.`

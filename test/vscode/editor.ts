@@ -21,13 +21,13 @@ const FLAGS = [
 export interface EditorStart {
   /** Folder for everything that the editor writes. */
   readonly folder: string;
-  /** Folder or `.code-workspace` that is opened. */
-  readonly workspace: string;
+  /** Folder or `.code-workspace` that is opened; an empty window where absent. */
+  readonly workspace: string | undefined;
   /** Packed extensions to install. */
   readonly extensions: readonly string[];
   readonly env: Readonly<Record<string, string>>;
   readonly settings: Readonly<Record<string, unknown>>;
-  /** Whether the person trusts what is opened. */
+  /** Whether everything is trusted; VS Code's own rules hold else. */
   readonly isTrusted: boolean;
 }
 
@@ -98,9 +98,8 @@ export async function startEditor(start: EditorStart, payload?: Payload): Promis
     browser = await chromium.launch({ executablePath: "/usr/bin/chromium", args: FLAGS });
     const page = await browser.newPage({ viewport: { width: 1360, height: 860 } });
     page.on("console", (message) => note(`${message.type()}: ${message.text()}`));
-    const query = new URLSearchParams({
-      [workspace.endsWith(".code-workspace") ? "workspace" : "folder"]: workspace,
-    });
+    const kind = workspace?.endsWith(".code-workspace") ? "workspace" : "folder";
+    const query = new URLSearchParams(workspace === undefined ? { ew: "true" } : { [kind]: workspace });
     if (payload) {
       await page.exposeFunction("codeAutomationLog", (_kind: string, args: unknown[]) =>
         payload.onLog(args.map(String).join(" ")),

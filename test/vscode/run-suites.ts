@@ -6,7 +6,9 @@ import { privateBench, stockKernel } from "../kernel.js";
 import { startEditor } from "./editor.js";
 import { packExtension } from "./pack.js";
 import type { TestResult } from "./report.js";
-import { type Stage, type Suites, setStage, settingsFor } from "./stage.js";
+import { type Suites, setStage, settingsFor } from "./stage.js";
+
+const ALL: readonly Suites[] = ["trusted", "untrusted", "guests", "newcomer"];
 
 /** Milliseconds that suites may take; they take a tenth of it on a quiet machine. */
 const PATIENCE = 1_200_000;
@@ -14,13 +16,11 @@ const PATIENCE = 1_200_000;
 /**
  * Runs suites in a real VS Code, with the extension installed from its package: in its server, extension host and
  * workbench, and a browser.
+ * @param screenshots folder for pictures
  * @returns every test's result
  * @throws Error when there is none: an exit code of 0 alone proves nothing
  */
-export async function runSuites(
-  suites: readonly Suites[],
-  options: Pick<Stage, "only" | "screenshots"> = {},
-): Promise<TestResult[]> {
+export async function runSuites(suites: readonly Suites[], screenshots?: string): Promise<TestResult[]> {
   const packed = await packExtension();
   const kernel = await stockKernel();
   const results: TestResult[] = [];
@@ -38,9 +38,9 @@ export async function runSuites(
           folder: join(bench.folder, "editor"),
           workspace,
           extensions: [packed.vsix],
-          env: { ...bench.env, HOTPATCH_STAGE: JSON.stringify({ ...stage, ...options }) },
-          settings: settingsFor(kernel.id),
-          isTrusted: name !== "untrusted",
+          env: { ...bench.env, HOTPATCH_STAGE: JSON.stringify({ ...stage, screenshots }) },
+          settings: settingsFor(name, kernel.id),
+          isTrusted: name !== "untrusted" && name !== "newcomer",
         },
         {
           extensionDevelopmentPath: packed.host,
@@ -70,13 +70,14 @@ export async function runSuites(
 }
 
 if (process.argv[1] === fileURLToPath(import.meta.url)) {
-  const { values } = parseArgs({ options: { only: { type: "string" }, screenshots: { type: "string" } } });
-  const { only, screenshots } = values;
+  const options = { screenshots: { type: "string" } } as const;
+  const { values, positionals } = parseArgs({ options, allowPositionals: true });
+  const { screenshots } = values;
   if (screenshots !== undefined) await mkdir(screenshots, { recursive: true });
   const results =
     screenshots === undefined
-      ? await runSuites(["trusted", "untrusted", "guests"], { ...(only !== undefined && { only }) })
-      : await runSuites(["screenshots"], { screenshots: resolve(screenshots) });
+      ? await runSuites(ALL.filter((name) => positionals.length === 0 || positionals.includes(name)))
+      : await runSuites(["screenshots"], resolve(screenshots));
   for (const { title, error, milliseconds } of results)
     console.log(
       `${error === undefined ? "passed" : "FAILED"}  ${title} (${milliseconds} ms)${error ? `\n${error}` : ""}`,

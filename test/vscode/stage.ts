@@ -10,8 +10,6 @@ import { WHOLE } from "./whole.js";
 /** What lies ready for the suites; they read it from the environment variable `HOTPATCH_STAGE`. */
 export interface Stage {
   readonly suites: Suites;
-  /** A pattern for the titles of tests. */
-  readonly only?: string;
   /** Folder for pictures. */
   readonly screenshots?: string;
   /** Part of a kernel's repository, under git. */
@@ -23,8 +21,11 @@ export interface Stage {
   readonly report: string;
 }
 
-/** Those for a workspace that is trusted, for one that is not, those that boot more guests, and those that have pictures taken. */
-export type Suites = "trusted" | "untrusted" | "guests" | "screenshots";
+/**
+ * Those for a workspace that is trusted, for one that is not, those that boot more guests, those of an empty window, and
+ * those that have pictures taken.
+ */
+export type Suites = "trusted" | "untrusted" | "guests" | "newcomer" | "screenshots";
 
 export const FILES = ["fs/proc/meminfo.c", "fs/proc/base.c", "include/linux/sched.h"];
 
@@ -36,7 +37,7 @@ export async function setStage(
   bench: Bench,
   kernel: KernelProfile,
   suites: Suites,
-): Promise<{ readonly stage: Stage; readonly workspace: string }> {
+): Promise<{ readonly stage: Stage; readonly workspace: string | undefined }> {
   for (const name of WARM) {
     const kept = join(defaultCache(), name);
     if (existsSync(kept)) await symlink(kept, join(bench.cache, name));
@@ -57,7 +58,7 @@ export async function setStage(
   await writeFile(workspace, JSON.stringify({ folders: [{ path: linux }, { path: whole }] }));
   const report = join(bench.folder, "report.json");
   return {
-    workspace,
+    workspace: suites === "newcomer" ? undefined : workspace,
     stage: {
       suites,
       linux,
@@ -77,10 +78,10 @@ async function linkTree(from: string, to: string, path: string): Promise<void> {
   else await cp(join(from, first), join(to, first));
 }
 
-/** Settings of the person in the tests. */
-export function settingsFor(kernel: string): Record<string, unknown> {
+/** Settings of the person in the tests; a newcomer has none of ours. */
+export function settingsFor(suites: Suites, kernel: string): Record<string, unknown> {
   return {
-    "hotpatch.kernel": kernel,
+    ...(suites !== "newcomer" && { "hotpatch.kernel": kernel }),
     // Browsers save by themselves else.
     "files.autoSave": "off",
     "search.followSymlinks": false,

@@ -69,11 +69,14 @@ describe("editing", () => {
     try {
       await changeMeminfo(1);
       const editor = await show(MEMINFO);
+      // A function of which the object has no trace but in that caller.
+      await replace(editor, '" kB\\n"', '" KB\\n"');
       await until("the function's lens", async () =>
         (await lenses(editor)).some((title) => /^hot patch: /.test(title)),
       );
       await editor.document.save();
       await until("carried", async () => (await lenses(editor)).some((title) => /carried/.test(title)));
+      assert.ok(!(await lenses(editor)).some((title) => /no difference/.test(title)));
       const { trees, picture } = await session();
       await vscode.commands.executeCommand("hotpatch.showPicture");
       await until(

@@ -10,7 +10,6 @@ export async function run(): Promise<void> {
     timeout: 300_000,
     forbidOnly: true,
     forbidPending: true,
-    ...(stage.only !== undefined && { grep: stage.only }),
     slow: 60_000,
   });
   mocha.suite.emit("pre-require", globalThis, null, mocha);
@@ -44,5 +43,6 @@ const SUITES = {
   ],
   untrusted: [() => import("./untrusted.suite.js")],
   guests: [() => import("./guests.suite.js")],
+  newcomer: [() => import("./newcomer.suite.js")],
   screenshots: [() => import("./screenshots.suite.js")],
 };
