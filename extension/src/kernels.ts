@@ -32,7 +32,11 @@ export async function pickKernel(
   pick.busy = true;
   const stop = new AbortController();
   const chosen = new Promise<Choice | undefined>((resolve) => {
-    pick.onDidAccept(() => resolve(pick.selectedItems[0]));
+    pick.onDidAccept(() => {
+      const [item] = pick.selectedItems;
+      // Whoever accepts before anything is listed means nothing of it.
+      if (item?.kernel !== undefined) resolve(item);
+    });
     pick.onDidHide(() => resolve(undefined));
   });
   pick.show();
