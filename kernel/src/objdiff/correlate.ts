@@ -83,6 +83,7 @@ export function correlate(
  * (`__initcall__kmod_MODULE__COUNT_LINE_FUNCTION`, include/linux/init.h).
  */
 export function withoutNumbers(name: string): string {
+  if (!/\d/.test(name)) return name;
   return name
     .replace(/^(__UNIQUE_ID_.*?)\d+(?=\.|$)/, "$1")
     .replace(/^(__init(?:call|stub)__.*?__)\d+_(?=\d+_)/, "$1")
