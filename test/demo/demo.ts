@@ -42,13 +42,13 @@ try {
 }
 
 async function demo(): Promise<void> {
-  say("1. A small patch, proven on the newest stock kernel");
-  const { values } = parseArgs({ options: { arch: { type: "string", default: "amd64" } } });
-  const arch = ARCHES[values.arch];
+  const name = wantedArch();
+  const arch = ARCHES[name];
   if (arch === undefined)
-    throw new Fault("bad-input", `no demo for '${values.arch}'`, { remedy: "--arch amd64 or --arch arm64" });
+    throw new Fault("bad-input", `no demo for '${name}'`, { remedy: "--arch amd64 or --arch arm64" });
+  say("1. A small patch, proven on the newest stock kernel");
   const pair = await newestPair(work, arch);
-  const newest = pair?.newer.id ?? `debian/latest-${values.arch}`;
+  const newest = pair?.newer.id ?? `debian/latest-${name}`;
   await hotpatch("kernel", "add", newest);
   await hotpatch("review", EXAMPLE, "--kernel", newest, "-o", join(folder, "example"));
 
@@ -66,6 +66,14 @@ async function demo(): Promise<void> {
   const tests = SUBSYSTEM_TESTS.filter(({ folder: part }) => files.some((file) => file.startsWith(part)));
   const named = tests.flatMap(({ test }) => ["--test", test]);
   await hotpatch("review", patch, "--kernel", older.id, ...named, "-o", join(folder, "fix"));
+}
+
+function wantedArch(): string {
+  try {
+    return parseArgs({ options: { arch: { type: "string", default: "amd64" } } }).values.arch;
+  } catch (cause) {
+    throw new Fault("bad-input", (cause as Error).message, { cause, remedy: "--arch amd64 or --arch arm64" });
+  }
 }
 
 /** Runs the tool as a person would, its words straight to the terminal. */
