@@ -382,7 +382,12 @@ int redirect_flip(const char *patch, const struct module **leaving, unsigned int
 	return ret;
 }
 
+/* The core only goes once ftrace does not call it any more. */
 void redirect_exit(void)
 {
+	struct redirect *redirect, *next;
+
+	list_for_each_entry_safe(redirect, next, &redirect_list, list)
+		kvfree(redirect);
 	ftrace_free_filter(&ops);
 }
