@@ -14,12 +14,12 @@ const all = readdirSync(EXAMPLES, { withFileTypes: true })
 
 /**
  * What is run on which kernel. The few on arm64 have all that is linked late there: functions, variables and static
- * locals of vmlinux, and shadow variables. All run on the kernels that HOTPATCH_EXAMPLES_ON names, by their ids.
+ * locals of vmlinux, shadow variables, two files. All run on the kernels that HOTPATCH_EXAMPLES_ON names, by their ids.
  */
 const named = process.env.HOTPATCH_EXAMPLES_ON?.split(" ");
 const table = named?.map((id) => ({ on: id, names: all })) ?? [
   { on: "x86_64", names: all },
-  { on: "arm64", names: ["umask-syscall", "shadow-variable", "drop-caches-static-local"] },
+  { on: "arm64", names: ["shadow-variable", "two-files", "drop-caches-static-local"] },
 ];
 
 /** What an example's `expected.json` says of its review; below the name of an architecture, what differs there. */
