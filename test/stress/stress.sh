@@ -141,14 +141,20 @@ note_times() {
 	cat $parameters/pause_us >> /tmp/pause
 	cat $parameters/stop_us >> /tmp/stop
 }
+miss() {
+	missed=$((missed + 1))
+	echo "# | cycle $count: $*" >&3
+}
+cycle() { # WHETHER-ENABLED VALUE
+	set_enabled stress_a "$1" 2> /tmp/output || miss "enabled $1: $(cat /tmp/output)"
+	note_times
+	got=$(victim value)
+	[ "$got" = "$2" ] || miss "the value is '$got', not $2; then $(victim value)"
+}
 while [ $count -lt "$cycles" ]; do
 	count=$((count + 1))
-	set_enabled stress_a 1 2> /dev/null || missed=$((missed + 1))
-	note_times
-	[ "$(victim value)" = 2 ] || missed=$((missed + 1))
-	set_enabled stress_a 0 2> /dev/null || missed=$((missed + 1))
-	note_times
-	[ "$(victim value)" = 1 ] || missed=$((missed + 1))
+	cycle 1 2
+	cycle 0 1
 	[ $((count % 20)) = 0 ] && echo "# cycle $count" >&3
 done
 check "$cycles cycles without a miss" test $missed = 0
