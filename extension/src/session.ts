@@ -91,13 +91,10 @@ export class Session {
   readonly #commands: Readonly<Record<CommandId, (args: readonly unknown[]) => Promise<unknown>>> = {
     "hotpatch.check": async (args) => {
       const review = await this.#during<Review>("hotpatch.check", "Checking the change", args);
-      const { length } = review.findings;
-      void this.#said(
-        `The source of the change is judged ${review.verdict}: ${length} ${length === 1 ? "finding" : "findings"}.`,
-        {
-          "Show Problems": () => vscode.commands.executeCommand("workbench.actions.view.problems"),
-        },
-      );
+      const said = `The source of the change is judged ${review.verdict}: ${named(review.findings.length, "finding")}.`;
+      void this.#said(said, {
+        "Show Problems": () => vscode.commands.executeCommand("workbench.actions.view.problems"),
+      });
       return review;
     },
     "hotpatch.build": async (args) => {

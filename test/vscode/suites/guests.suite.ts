@@ -3,17 +3,13 @@ import { writeFileSync } from "node:fs";
 import { join } from "node:path";
 import * as vscode from "vscode";
 import { changeMeminfo, MEMINFO, prove } from "./meminfo.js";
-import { replace, session, show, stage, takeBack, textOf, until, working } from "./on-stage.js";
+import { replace, session, show, stage, takeBackAfterEach, until, working } from "./on-stage.js";
 
 const QEMU = /^\S*qemu-system/;
 const COMPILER = /\bcc1\b|^\S*gcc/;
 
 describe("guests", () => {
-  let text = "";
-  before(async () => {
-    text = await textOf(MEMINFO);
-  });
-  afterEach(() => takeBack({ [MEMINFO]: text }));
+  takeBackAfterEach(MEMINFO);
 
   it("a patch whose test fails turns red", async () => {
     await changeMeminfo(2);

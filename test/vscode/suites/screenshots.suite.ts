@@ -3,7 +3,7 @@ import { join } from "node:path";
 import { setTimeout } from "node:timers/promises";
 import * as vscode from "vscode";
 import { MEMINFO } from "./meminfo.js";
-import { replace, session, show, stage, takeBack, textOf, until, untilRule } from "./on-stage.js";
+import { replace, session, show, stage, takeBackAfterEach, until, untilRule } from "./on-stage.js";
 
 const [BASE, SCHED] = ["fs/proc/base.c", "include/linux/sched.h"];
 
@@ -32,16 +32,14 @@ const set = async (section: string, name: string, value: unknown) =>
   await vscode.workspace.getConfiguration(section).update(name, value, vscode.ConfigurationTarget.Global);
 
 describe("screenshots", () => {
-  let texts: Record<string, string> = {};
+  takeBackAfterEach(MEMINFO, BASE, SCHED);
   before(async () => {
-    for (const path of [MEMINFO, BASE, SCHED]) texts = { ...texts, [path]: await textOf(path) };
     await set("editor", "minimap.enabled", false);
     writeFileSync(
       join(stage.linux, "hotpatch/meminfo.test.sh"),
       "grep -q '^MemTotal:.* KB$' /proc/meminfo\n",
     );
   });
-  afterEach(() => takeBack(texts));
 
   for (const [name, theme] of Object.entries({
     light: "Default Light Modern",
