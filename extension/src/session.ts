@@ -289,7 +289,7 @@ export class Session {
         ? { "Manage Trust": () => vscode.commands.executeCommand("workbench.trust.manage") }
         : {
             ...(code === "lacking" && { Doctor: () => vscode.commands.executeCommand("hotpatch.doctor") }),
-            ...(/kernel/.test(message) && {
+            ...(/none was added|no kernel was added/.test(message) && {
               "Choose Kernel": () => vscode.commands.executeCommand("hotpatch.pickKernel"),
             }),
             "Show Log": async () => this.#log.show(true),
