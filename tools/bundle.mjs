@@ -44,7 +44,24 @@ export default async function bundle() {
     },
     logLevel: "warning",
   });
-  for (const { path, contents } of outputFiles) if (!holds(path, contents)) replace(path, contents);
+  const files = [...outputFiles, ...(await bundleAction())];
+  for (const { path, contents } of files) if (!holds(path, contents)) replace(path, contents);
+}
+
+/** One file, which runs where nothing is installed: the GitHub Action. */
+async function bundleAction() {
+  const { outputFiles } = await build({
+    write: false,
+    absWorkingDir: fileURLToPath(new URL("../server/dist", import.meta.url)),
+    entryPoints: ["bot/action.js"],
+    outfile: "action/action.mjs",
+    bundle: true,
+    format: "esm",
+    platform: "node",
+    target: "node20",
+    logLevel: "warning",
+  });
+  return outputFiles;
 }
 
 function holds(path, contents) {

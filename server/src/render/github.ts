@@ -2,17 +2,15 @@ import type { Finding } from "../review/finding.js";
 import type { Review } from "../review/review.js";
 import type { Severity } from "../rules/rule.js";
 import { counts } from "./counts.js";
-import { cut } from "./cut.js";
 import { printableLine } from "./printable.js";
 import { readingOrder } from "./reading-order.js";
+import { type Property, workflowCommand } from "./workflow-command.js";
 
 const COMMANDS: Readonly<Record<Severity, string>> = {
   unsafe: "error",
   "needs-review": "warning",
   info: "notice",
 };
-/** A page shows this many of a kind for each step; the log shows all. */
-const LONGEST = 4_000;
 
 /**
  * A review as workflow commands, a line each, that a runner of GitHub makes annotations of
@@ -23,7 +21,7 @@ export function renderReviewGithub(review: Review): string {
   const summary = counts(review.findings);
   const lines = [
     ...readingOrder(review.findings).map(annotation),
-    command(
+    workflowCommand(
       "notice",
       [["title", `hot patch review for ${review.kernel.id}`]],
       `verdict: ${review.verdict}${summary && ` (${summary})`}`,
@@ -31,8 +29,6 @@ export function renderReviewGithub(review: Review): string {
   ];
   return `${lines.join("\n")}\n`;
 }
-
-type Property = readonly [name: string, value: string | number | null];
 
 function annotation(finding: Finding): string {
   const { rule, severity, file, line, column, endLine, endColumn, message, why, remedy, suppressed } =
@@ -49,7 +45,7 @@ function annotation(finding: Finding): string {
           ["col", isOneLine ? column : null],
           ["endColumn", isOneLine && column !== null ? endColumn : null],
         ];
-  return command(
+  return workflowCommand(
     suppressed ? "notice" : COMMANDS[severity],
     [...place, ["title", `${severity}: ${rule}${suppressed ? ", set aside by the author" : ""}`]],
     [message, suppressed && `set aside by the author: ${suppressed.reason}`, why, remedy]
@@ -57,21 +53,4 @@ function annotation(finding: Finding): string {
       .map(printableLine)
       .join("\n"),
   );
-}
-
-/** The runner reads one command a line; escapes are its own (actions/runner, src/Runner.Common/ActionCommand.cs). */
-function command(name: string, properties: readonly Property[], text: string): string {
-  const written = properties
-    .filter(([, value]) => value !== null)
-    .map(
-      ([key, value]) =>
-        `${key}=${escaped(printableLine(cut(String(value), LONGEST)))
-          .replaceAll(":", "%3A")
-          .replaceAll(",", "%2C")}`,
-    );
-  return `::${name} ${written.join(",")}::${escaped(cut(text, LONGEST))}`;
-}
-
-function escaped(text: string): string {
-  return text.replaceAll("%", "%25").replaceAll("\r", "%0D").replaceAll("\n", "%0A");
 }

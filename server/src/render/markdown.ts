@@ -46,7 +46,8 @@ export function renderReviewMarkdown(review: Review): string {
   return `${parts.join("\n\n")}\n`;
 }
 
-function findingItem(finding: Finding): string {
+/** A finding with all that is known of it, as an item of a list. */
+export function findingItem(finding: Finding): string {
   const place = placeOf(finding);
   const lines = [
     `- **${finding.severity}** ${code(finding.rule)}${place ? ` at ${code(place)}` : ""}: ${prose(finding.message)}`,

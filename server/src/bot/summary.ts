@@ -1,0 +1,110 @@
+import { counts } from "../render/counts.js";
+import { findingItem } from "../render/markdown.js";
+import { cell, code, prose } from "../render/markdown-text.js";
+import { placeOf } from "../render/place.js";
+import type { Finding } from "../review/finding.js";
+import type { Review } from "../review/review.js";
+import { verdictOf } from "../review/verdict.js";
+import type { Found } from "./found.js";
+
+const MARK = "<!-- hotpatch:summary -->";
+
+/** Whether a comment of ours is the summary. */
+export function isSummary(body: string): boolean {
+  return body.startsWith(MARK);
+}
+
+export interface SummaryContent {
+  readonly reviews: readonly Review[];
+  /** The commit that was reviewed. */
+  readonly head: string;
+  /** Every finding, once. */
+  readonly found: readonly Found[];
+  /** Those that stand in comments at their lines. */
+  readonly inline: ReadonlySet<Found>;
+  /** Where `patch.ko`, reports and console logs can be fetched. */
+  readonly artifacts: string | undefined;
+  /** Said at the top, such as why a report should not be believed; Markdown. */
+  readonly warnings: readonly string[];
+}
+
+/** GitHub takes 65,536 characters. */
+const LONGEST = 60_000;
+const MOST_FUNCTIONS = 200;
+
+/** The one comment that says all of a review that is not said at lines of the diff. */
+export function summaryComment(content: SummaryContent): string {
+  const { reviews, head, found, inline, artifacts, warnings } = content;
+  const findings = found.map(({ finding }) => finding);
+  const summary = counts(findings);
+  const counting = found.filter((one) => !one.finding.suppressed && !inline.has(one));
+  const aside = findings.filter(({ suppressed }) => suppressed);
+  const parts = [
+    MARK,
+    `## Hot patch review: ${verdictOf(findings)}`,
+    ...warnings.map((warning) => `> [!WARNING]\n> ${warning}`),
+    `Commit ${code(head.slice(0, 12))}${summary && `: ${summary}`}.${inline.size > 0 ? ` ${inline.size} at their lines in the diff.` : ""}`,
+    table(["kernel", "verdict", "asked", "objects", "run-pre", "sandbox"], reviews.map(evidence)),
+    ...functionsTable(reviews),
+    ...(artifacts === undefined ? [] : [`[patch.ko, reports and console logs](${artifacts})`]),
+  ];
+  const room = LONGEST - parts.join("\n\n").length;
+  return `${[...parts, ...whatFits(lists(counting, aside), room)].join("\n\n")}\n`;
+}
+
+/** Made one by one: of thousands, few fit. */
+function* lists(counting: readonly Found[], aside: readonly Finding[]): Generator<string> {
+  if (counting.length > 0) yield "### Not at a line of the diff";
+  for (const { finding } of counting) yield findingItem(finding);
+  if (aside.length > 0) yield "### Set aside by the author";
+  for (const { rule, suppressed, message, ...place } of aside)
+    yield `- ${code(rule)}${placeOf(place) ? ` at ${code(placeOf(place))}` : ""}: ${prose(message)} (${prose(suppressed?.reason ?? "")})`;
+}
+
+/** Whole parts, in order, as long as there is room. */
+function whatFits(parts: Iterable<string>, room: number): string[] {
+  const fitting: string[] = [];
+  let left = room;
+  for (const part of parts) {
+    left -= part.length + 2;
+    if (left < 0) return [...fitting, "… and more, which the reports hold."];
+    fitting.push(part);
+  }
+  return fitting;
+}
+
+function evidence({ kernel, findings, witnesses, objects, runPre, sandbox }: Review): string[] {
+  const carried = objects?.filter(({ outcome }) => outcome === "carried").length;
+  const matched = runPre?.filter(({ outcome }) => outcome === "matched").length;
+  const passed = sandbox?.steps.filter(({ outcome }) => outcome === "passed").length;
+  return [
+    `${cell(kernel.id)} (${kernel.arch})`,
+    verdictOf(findings),
+    witnesses.join(", "),
+    objects ? `${carried} of ${objects.length} carried` : "–",
+    runPre ? `${matched} of ${runPre.length} match` : "–",
+    sandbox ? `${sandbox.outcome}, ${passed} of ${sandbox.steps.length} steps passed` : "–",
+  ];
+}
+
+/** Which functions are redirected, and where: one row a function. */
+function functionsTable(reviews: readonly Review[]): string[] {
+  const kernels = new Map<string, { object: string; name: string; on: string[] }>();
+  for (const { kernel, module } of reviews)
+    for (const { object, name } of module?.functions ?? []) {
+      const key = JSON.stringify([object, name]);
+      const row = kernels.get(key) ?? { object, name, on: [] };
+      kernels.set(key, { ...row, on: [...new Set([...row.on, kernel.arch])] });
+    }
+  const rows = [...kernels.values()].map(({ object, name, on }) => [cell(object), cell(name), on.join(", ")]);
+  if (rows.length === 0) return [];
+  const shown = rows.slice(0, MOST_FUNCTIONS);
+  const more = rows.length > shown.length ? `\n\n… and ${rows.length - shown.length} more.` : "";
+  const title = `<details><summary>${rows.length} redirected ${rows.length === 1 ? "function" : "functions"}</summary>`;
+  return [`${title}\n\n${table(["object", "function", "on"], shown)}${more}\n\n</details>`];
+}
+
+function table(heads: readonly string[], rows: readonly (readonly string[])[]): string {
+  const line = (cells: readonly string[]) => `| ${cells.join(" | ")} |`;
+  return [line(heads), line(heads.map(() => "---")), ...rows.map(line)].join("\n");
+}
