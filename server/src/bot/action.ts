@@ -52,7 +52,7 @@ async function reportReviews(env: Environment): Promise<number> {
   const content = { reviews, head: reviewed.head, found, inline: new Set<never>(), artifacts, warnings: [] };
   await appendFile(needed(env, "GITHUB_STEP_SUMMARY"), summaryComment(content));
 
-  const github = connect({ token: input(env, "token"), apiUrl: needed(env, "GITHUB_API_URL") });
+  const github = connect(input(env, "token"), needed(env, "GITHUB_API_URL"));
   const number = await numberOf(github, owner, repo, reviewed);
   if (number === undefined) say("notice", `no open pull request ends in ${reviewed.head}: nothing is posted`);
   const posted =

@@ -16,24 +16,27 @@ const PATIENCE = 300;
 /**
  * A client that waits between writes and after limits, pages, and tries again what failed, as GitHub documents it
  * (https://docs.github.com/rest/using-the-rest-api/best-practices-for-using-the-rest-api).
- * @param options.throttle in place of the pace that GitHub asks for; for tests
+ * @param apiUrl such as `https://api.github.com`
+ * @param pace in place of the one that GitHub asks for; for tests
  */
-export function connect(options: {
-  readonly token: string;
-  /** Such as `https://api.github.com`. */
-  readonly apiUrl: string;
-  readonly throttle?: object;
-}): GitHub {
+export function connect(token: string, apiUrl: string, pace: Pace = {}): GitHub {
   const waits = (seconds: number, _request: object, _client: object, retries: number) =>
     seconds <= PATIENCE && retries < 3;
   return new Client({
-    auth: options.token,
-    baseUrl: options.apiUrl,
+    auth: token,
+    baseUrl: apiUrl,
     userAgent: `${tool.name}/${tool.version}`,
-    throttle: { onRateLimit: waits, onSecondaryRateLimit: waits, ...options.throttle },
+    throttle: { onRateLimit: waits, onSecondaryRateLimit: waits, ...pace.throttle },
+    ...(pace.retry && { retry: pace.retry }),
     // What went wrong is told once, by whoever called.
     log: { debug() {}, info() {}, warn() {}, error() {} },
   });
+}
+
+/** Options of the two plugins that wait. */
+export interface Pace {
+  readonly throttle?: object;
+  readonly retry?: object;
 }
 
 export interface PullRequestName {
