@@ -7,7 +7,15 @@ import { reaches, verdictOf } from "../review/verdict.js";
 import { SEVERITIES } from "../rules/rule.js";
 import { type Reviewed, reviewedBy } from "./event.js";
 import { foundBy } from "./found.js";
-import { connect, type GitHub, isForbidden, pullRequestFrom, setStatus, statusOf } from "./github.js";
+import {
+  connect,
+  type GitHub,
+  isForbidden,
+  type PullRequestName,
+  pullRequestFrom,
+  setStatus,
+  statusOf,
+} from "./github.js";
 import { type Outcome, postReviews } from "./post.js";
 import { readReport } from "./reports.js";
 import { summaryComment } from "./summary.js";
@@ -79,7 +87,7 @@ async function reportReviews(env: Environment): Promise<number> {
 /** @returns undefined when the token may not write, as in a pull request from a fork */
 async function post(
   github: GitHub,
-  name: Parameters<typeof postReviews>[1],
+  name: PullRequestName,
   head: string,
   reviews: readonly Review[],
   artifacts: string,

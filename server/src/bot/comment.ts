@@ -50,6 +50,6 @@ export function openComment(
 
 /** What takes the place of a comment whose finding is gone: why, and which it was. */
 export function closedComment(print: string, body: string, reason: string): string {
-  const [title = ""] = body.split("\n").slice(1);
+  const [title = ""] = body.split(/\r?\n/).slice(1);
   return marked({ state: "closed", print }, `${reason} It said:\n\n> ${title}`);
 }

@@ -20,6 +20,22 @@ const plan = (findings: readonly Finding[], posted = nothing, on = pull) =>
   planComments([sampleReview(findings)], on, posted, around);
 const empty = { add: [], update: [], resolve: [], reopen: [] };
 
+const arm: Review = {
+  ...sampleReview(),
+  kernel: { id: "debian/6.1.0-56-arm64", arch: "arm64", release: "6.1.0-56-arm64" },
+  module: {
+    path: "patch.ko",
+    sha256: "1".repeat(64),
+    name: "hotpatch_a",
+    backend: "ftrace",
+    objects: ["vmlinux"],
+    functions: [{ object: "vmlinux", name: "f", sympos: 0 }],
+    callbacks: [],
+    states: [],
+    replace: false,
+  },
+};
+
 /** What stands there when a plan was carried out. */
 function after({ summary, add, update, resolve, reopen }: Plan, posted = nothing): Posted {
   const old = posted.threads.map((thread): Thread => {
@@ -150,26 +166,40 @@ test("many findings: some at their lines, more in the summary, the rest in the r
   expect(plan(many, after(once))).toEqual(empty);
 });
 
+test("however much a finding says, its comment and the summary are taken", () => {
+  const long = "@a\x1b".repeat(5_000);
+  const other = { file: long, line: 1, column: null, endLine: null, endColumn: null, message: long };
+  const huge: Finding = {
+    ...sampleFinding,
+    message: long,
+    why: long,
+    remedy: long,
+    detail: long,
+    related: Array(50).fill(other),
+  };
+  const functions = Array.from({ length: 500 }, (_, at) => ({
+    object: long,
+    name: `${long}${at}`,
+    sympos: 0,
+  }));
+  const module = arm.module && { ...arm.module, functions };
+  const review: Review = {
+    ...arm,
+    kernel: { ...arm.kernel, id: long },
+    findings: [huge, { ...huge, file: "b.c" }],
+    ...(module && { module }),
+  };
+  const { add, summary } = planComments([review], pull, nothing, around);
+  for (const body of [add[0]?.body ?? "", summary?.body ?? ""]) expect(body.length).toBeLessThan(65_536);
+  expect(summary?.body).toContain(
+    "### Not at a line of the diff\n\n- **unsafe** `static-data-changed` at `b.c:12:20`",
+  );
+});
+
 test("comments of others, or with marks that we do not know, are not ours", () => {
   expect(markOf("hello\n<!-- hotpatch:open:00000000000000000000000000000000 -->")).toBeUndefined();
   expect(markOf("<!-- hotpatch:other:00000000000000000000000000000000 -->")).toBeUndefined();
 });
-
-const arm: Review = {
-  ...sampleReview(),
-  kernel: { id: "debian/6.1.0-56-arm64", arch: "arm64", release: "6.1.0-56-arm64" },
-  module: {
-    path: "patch.ko",
-    sha256: "1".repeat(64),
-    name: "hotpatch_a",
-    backend: "ftrace",
-    objects: ["vmlinux"],
-    functions: [{ object: "vmlinux", name: "f", sympos: 0 }],
-    callbacks: [],
-    states: [],
-    replace: false,
-  },
-};
 
 test("several kernels: a row each, a finding once, and where it was found when not everywhere", () => {
   const both = planComments([sampleReview([sampleFinding]), arm], pull, nothing, around);
@@ -204,6 +234,8 @@ test.each([
   ["behind the end of its line", fix({ endColumn: 99 })],
   ["beyond the hunk", fix({ endLine: 30 })],
   ["that overlaps", { title: "x", edits: [...fix({}).edits, ...fix({ column: 1 }).edits] }],
+  ["with what a page does not show as it is", fix({ text: "1; /* \u202e */" })],
+  ["longer than a comment", fix({ text: "x".repeat(5000) })],
   ["of nothing", { title: "x", edits: [] }],
 ])("a fix %s is none", (_, bad) => {
   const { add } = plan([{ ...sampleFinding, fixes: [bad] }]);
@@ -230,7 +262,14 @@ test("nothing from a patch becomes markup, a link, a mention or a mark of ours",
     detail: text,
     related: [{ file: text, line: 1, column: null, endLine: null, endColumn: null, message: text }],
     fixes: [
-      { title: text, edits: [{ ...fix({}).edits[0], text } as NonNullable<Finding["fixes"]>[0]["edits"][0]] },
+      {
+        title: text,
+        edits: [
+          { ...fix({}).edits[0], text: "`````\n</details> @everyone" } as NonNullable<
+            Finding["fixes"]
+          >[0]["edits"][0],
+        ],
+      },
     ],
   };
   const { add, summary } = planComments(
@@ -250,7 +289,6 @@ test("nothing from a patch becomes markup, a link, a mention or a mark of ours",
     around,
   );
   const bodies = [add[0]?.body ?? "", summary?.body ?? ""];
-  expect(bodies[0]).toContain("suggestion");
   for (const body of bodies) {
     const html = micromark(body, {
       extensions: [gfm()],

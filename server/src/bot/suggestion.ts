@@ -1,4 +1,5 @@
 import type { DiffLine } from "../render/diff-lines.js";
+import { printable } from "../render/printable.js";
 import type { Finding } from "../review/finding.js";
 
 /** Lines of the new file, and what is proposed in their place. */
@@ -39,9 +40,16 @@ export function suggestionFor(
         text: edit.text,
       })),
     );
-    if (text !== undefined) return { title, line, endLine, text };
+    if (text !== undefined && isWhole(text)) return { title, line, endLine, text };
   }
   return undefined;
+}
+
+const LONGEST = 3_000;
+
+/** What would be cut or escaped when it is shown is no code that anybody should take over. */
+function isWhole(text: string): boolean {
+  return text.length <= LONGEST && printable(text) === text;
 }
 
 interface Place {

@@ -30,7 +30,7 @@ export interface SummaryContent {
 
 /** GitHub takes 65,536 characters. */
 const LONGEST = 60_000;
-const MOST_FUNCTIONS = 200;
+const ROOM_FOR_FUNCTIONS = 10_000;
 
 /** The one comment that says all of a review that is not said at lines of the diff. */
 export function summaryComment(content: SummaryContent): string {
@@ -98,10 +98,10 @@ function functionsTable(reviews: readonly Review[]): string[] {
     }
   const rows = [...kernels.values()].map(({ object, name, on }) => [cell(object), cell(name), on.join(", ")]);
   if (rows.length === 0) return [];
-  const shown = rows.slice(0, MOST_FUNCTIONS);
-  const more = rows.length > shown.length ? `\n\n… and ${rows.length - shown.length} more.` : "";
+  const [heads = "", rule = "", ...lines] = table(["object", "function", "on"], rows).split("\n");
+  const shown = whatFits(lines, ROOM_FOR_FUNCTIONS);
   const title = `<details><summary>${rows.length} redirected ${rows.length === 1 ? "function" : "functions"}</summary>`;
-  return [`${title}\n\n${table(["object", "function", "on"], shown)}${more}\n\n</details>`];
+  return [`${title}\n\n${[heads, rule, ...shown].join("\n")}\n\n</details>`];
 }
 
 function table(heads: readonly string[], rows: readonly (readonly string[])[]): string {

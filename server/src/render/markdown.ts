@@ -46,6 +46,8 @@ export function renderReviewMarkdown(review: Review): string {
   return `${parts.join("\n\n")}\n`;
 }
 
+const MOST_RELATED = 10;
+
 /** A finding with all that is known of it, as an item of a list. */
 export function findingItem(finding: Finding): string {
   const place = placeOf(finding);
@@ -55,7 +57,7 @@ export function findingItem(finding: Finding): string {
     `  - remedy: ${prose(finding.remedy)}`,
   ];
   if (finding.suppressed) lines.push(`  - suppressed: ${prose(finding.suppressed.reason)}`);
-  for (const other of finding.related)
+  for (const other of finding.related.slice(0, MOST_RELATED))
     lines.push(`  - ${placeOf(other) ? `${code(placeOf(other))}: ` : ""}${prose(other.message)}`);
   const blocks = [
     fenced(codeFrame(finding).join("\n"), "c"),
