@@ -1,3 +1,4 @@
+import { fixDiff } from "../render/fix-diff.js";
 import { code, fenced, prose } from "../render/markdown-text.js";
 import { placeOf } from "../render/place.js";
 import type { Finding } from "../review/finding.js";
@@ -40,12 +41,18 @@ export function openComment(
       .map((other) => `- ${placeOf(other) ? `${code(placeOf(other))}: ` : ""}${prose(other.message)}`)
       .join("\n"),
     fenced(detail ?? ""),
-    suggestion ? `${prose(suggestion.title)}:\n\n${fenced(suggestion.text, "suggestion")}` : "",
+    suggestion ? `${prose(suggestion.title)}:\n\n${fenced(suggestion.text, "suggestion")}` : fixText(finding),
     confirmed ? `Confirmed by the ${confirmed.witness} witness.` : "",
     contradicted ? `The ${contradicted.witness} witness disagrees: ${prose(contradicted.message)}` : "",
     kernels.length > 0 ? `Only on ${kernels.map(code).join(", ")}.` : "",
   ];
   return marked({ state: "open", print }, parts.filter((part) => part !== "").join("\n\n"));
+}
+
+/** A fix that reaches beyond the lines around, for a person to make. */
+function fixText(finding: Finding): string {
+  const [fix] = finding.fixes ?? [];
+  return fix ? `${prose(fix.title)}:\n\n${fenced(fixDiff(finding, fix).join("\n"), "diff")}` : "";
 }
 
 /** What takes the place of a comment whose finding is gone: why, and which it was. */

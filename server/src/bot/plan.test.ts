@@ -76,7 +76,7 @@ test("a finding stands at its line, what is about none in the summary", () => {
 
     ## Hot patch review: unsafe
 
-    Commit \`0123456789ab\`: 1 unsafe, 1 needs-review. 1 at their lines in the diff.
+    Commit \`0123456789ab\`: 1 unsafe, 1 needs-review. 1 in comments at lines of the diff.
 
     | kernel | verdict | asked | objects | run-pre | sandbox |
     | --- | --- | --- | --- | --- | --- |
@@ -84,7 +84,7 @@ test("a finding stands at its line, what is about none in the summary", () => {
 
     [patch.ko, reports and console logs](https://github.com/o/r/actions/runs/1)
 
-    ### Not at a line of the diff
+    ### Other findings
 
     - **needs-review** \`not-run\`: nothing was run
       - why: Nobody knows.
@@ -151,9 +151,7 @@ test("outside of the diff, or in a file whose diff is not to be had, it is in th
   ]) {
     const { add, summary } = plan([sampleFinding], nothing, on);
     expect(add).toEqual([]);
-    expect(summary?.body).toContain(
-      "### Not at a line of the diff\n\n- **unsafe** `static-data-changed` at `mm/a.c:12:20`",
-    );
+    expect(summary?.body).toContain("### Findings\n\n- **unsafe** `static-data-changed` at `mm/a.c:12:20`");
   }
 });
 
@@ -191,9 +189,7 @@ test("however much a finding says, its comment and the summary are taken", () =>
   };
   const { add, summary } = planComments([review], pull, nothing, around);
   for (const body of [add[0]?.body ?? "", summary?.body ?? ""]) expect(body.length).toBeLessThan(65_536);
-  expect(summary?.body).toContain(
-    "### Not at a line of the diff\n\n- **unsafe** `static-data-changed` at `b.c:12:20`",
-  );
+  expect(summary?.body).toContain("### Other findings\n\n- **unsafe** `static-data-changed` at `b.c:12:20`");
 });
 
 test("comments of others, or with marks that we do not know, are not ours", () => {
@@ -240,6 +236,7 @@ test.each([
 ])("a fix %s is none", (_, bad) => {
   const { add } = plan([{ ...sampleFinding, fixes: [bad] }]);
   expect(add[0]).toMatchObject({ line: 12, endLine: 12, body: expect.not.stringContaining("suggestion") });
+  if (bad.edits.length > 0) expect(add[0]?.body).toContain(`${bad.title}:\n\n\`\`\`diff\n@ mm/`);
 });
 
 test("in a diff with other line numbers, comment and suggestion are at the line with the finding's code", () => {

@@ -43,18 +43,18 @@ export function summaryComment(content: SummaryContent): string {
     MARK,
     `## Hot patch review: ${verdictOf(findings)}`,
     ...warnings.map((warning) => `> [!WARNING]\n> ${warning}`),
-    `Commit ${code(head.slice(0, 12))}${summary && `: ${summary}`}.${inline.size > 0 ? ` ${inline.size} at their lines in the diff.` : ""}`,
+    `Commit ${code(head.slice(0, 12))}${summary && `: ${summary}`}.${inline.size > 0 ? ` ${inline.size} in comments at lines of the diff.` : ""}`,
     table(["kernel", "verdict", "asked", "objects", "run-pre", "sandbox"], reviews.map(evidence)),
     ...functionsTable(reviews),
     ...(artifacts === undefined ? [] : [`[patch.ko, reports and console logs](${artifacts})`]),
   ];
   const room = LONGEST - parts.join("\n\n").length;
-  return `${[...parts, ...whatFits(lists(counting, aside), room)].join("\n\n")}\n`;
+  return `${[...parts, ...whatFits(lists(inline.size > 0 ? "Other findings" : "Findings", counting, aside), room)].join("\n\n")}\n`;
 }
 
 /** Made one by one: of thousands, few fit. */
-function* lists(counting: readonly Found[], aside: readonly Finding[]): Generator<string> {
-  if (counting.length > 0) yield "### Not at a line of the diff";
+function* lists(title: string, counting: readonly Found[], aside: readonly Finding[]): Generator<string> {
+  if (counting.length > 0) yield `### ${title}`;
   for (const { finding } of counting) yield findingItem(finding);
   if (aside.length > 0) yield "### Set aside by the author";
   for (const { rule, suppressed, message, ...place } of aside)
