@@ -44,7 +44,7 @@ export function summaryComment(content: SummaryContent): string {
     `## Hot patch review: ${verdictOf(findings)}`,
     ...warnings.map((warning) => `> [!WARNING]\n> ${warning}`),
     `Commit ${code(head.slice(0, 12))}${summary && `: ${summary}`}.${inline.size > 0 ? ` ${inline.size} in comments at lines of the diff.` : ""}`,
-    table(["kernel", "verdict", "asked", "objects", "run-pre", "sandbox"], reviews.map(evidence)),
+    [...tableHead(KERNEL_COLUMNS), ...reviews.map((review) => tableRow(evidence(review)))].join("\n"),
     ...functionsTable(reviews),
     ...(artifacts === undefined ? [] : [`[patch.ko, reports and console logs](${artifacts})`]),
   ];
@@ -73,6 +73,9 @@ function whatFits(parts: Iterable<string>, room: number): string[] {
   return fitting;
 }
 
+const KERNEL_COLUMNS = ["kernel", "verdict", "asked", "objects", "run-pre", "sandbox"];
+
+/** A cell for each of these columns. */
 function evidence({ kernel, findings, witnesses, objects, runPre, sandbox }: Review): string[] {
   const carried = objects?.filter(({ outcome }) => outcome === "carried").length;
   const matched = runPre?.filter(({ outcome }) => outcome === "matched").length;
@@ -89,22 +92,31 @@ function evidence({ kernel, findings, witnesses, objects, runPre, sandbox }: Rev
 
 /** Which functions are redirected, and where: one row a function. */
 function functionsTable(reviews: readonly Review[]): string[] {
-  const kernels = new Map<string, { object: string; name: string; on: string[] }>();
+  const functions = new Map<string, { object: string; name: string; on: Set<string> }>();
   for (const { kernel, module } of reviews)
     for (const { object, name } of module?.functions ?? []) {
-      const key = JSON.stringify([object, name]);
-      const row = kernels.get(key) ?? { object, name, on: [] };
-      kernels.set(key, { ...row, on: [...new Set([...row.on, kernel.arch])] });
+      const key = `${object}\0${name}`;
+      const known = functions.get(key) ?? { object, name, on: new Set() };
+      functions.set(key, known);
+      known.on.add(kernel.arch);
     }
-  const rows = [...kernels.values()].map(({ object, name, on }) => [cell(object), cell(name), on.join(", ")]);
-  if (rows.length === 0) return [];
-  const [heads = "", rule = "", ...lines] = table(["object", "function", "on"], rows).split("\n");
-  const shown = whatFits(lines, ROOM_FOR_FUNCTIONS);
-  const title = `<details><summary>${rows.length} redirected ${rows.length === 1 ? "function" : "functions"}</summary>`;
-  return [`${title}\n\n${[heads, rule, ...shown].join("\n")}\n\n</details>`];
+  if (functions.size === 0) return [];
+  const title = `<details><summary>${functions.size} redirected ${functions.size === 1 ? "function" : "functions"}</summary>`;
+  const rows = whatFits(functionRows(functions.values()), ROOM_FOR_FUNCTIONS);
+  return [`${title}\n\n${[...tableHead(["object", "function", "on"]), ...rows].join("\n")}\n\n</details>`];
 }
 
-function table(heads: readonly string[], rows: readonly (readonly string[])[]): string {
-  const line = (cells: readonly string[]) => `| ${cells.join(" | ")} |`;
-  return [line(heads), line(heads.map(() => "---")), ...rows.map(line)].join("\n");
+function* functionRows(
+  functions: Iterable<{ readonly object: string; readonly name: string; readonly on: ReadonlySet<string> }>,
+): Generator<string> {
+  for (const { object, name, on } of functions)
+    yield tableRow([cell(object), cell(name), [...on].join(", ")]);
+}
+
+function tableHead(heads: readonly string[]): string[] {
+  return [tableRow(heads), tableRow(heads.map(() => "---"))];
+}
+
+function tableRow(cells: readonly string[]): string {
+  return `| ${cells.join(" | ")} |`;
 }
