@@ -176,7 +176,7 @@ describe.concurrent("the action", () => {
   }) => {
     for (const state of [{}, { branch: "stranger:fix", head: "f".repeat(40) }]) {
       const run = await runAction({ event: "workflow_run", payload: WORKFLOW_RUN, report: SAFE, state });
-      expect(run).toMatchObject({ status: 0, state: { comments: [], reviews: 0 } });
+      expect(run).toMatchObject({ status: 0, state: { comments: [], reviews: 0, statuses: [] } });
     }
   });
 

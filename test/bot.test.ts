@@ -1,5 +1,5 @@
 import { randomUUID } from "node:crypto";
-import { connect } from "@kernel-hotpatch/server/bot/github";
+import { connect, isForbidden } from "@kernel-hotpatch/server/bot/github";
 import { postReviews } from "@kernel-hotpatch/server/bot/post";
 import {
   sampleFinding,
@@ -45,10 +45,13 @@ async function run(server: GitHubServer, findings: readonly Finding[], head = HE
   };
   const github = connect("the-token", server.url, { throttle, retry: { retryAfterBaseValue: 10 } });
   server.log.length = 0;
-  return await postReviews(github, NAME, head, [sampleReview(findings)], {
-    artifacts: "https://github.com/o/r/actions/runs/1",
-    warnings: [],
-  });
+  return await postReviews(
+    github,
+    NAME,
+    head,
+    [sampleReview(findings)],
+    "https://github.com/o/r/actions/runs/1",
+  );
 }
 
 const writes = ({ log }: GitHubServer) =>
@@ -215,6 +218,21 @@ describe("a failure", () => {
     expect(server.failures).toEqual([]);
     expect(server.state).toMatchObject({ reviews: 1, comments: [{}], threads: [{ line: 12 }] });
     expect([server.state.comments.length, server.state.threads.length]).toEqual([1, 1]);
+  });
+
+  test("for a limit that lasts is told, and not taken for a lack of permission", async () => {
+    const server = await start();
+    const headers = {
+      "x-ratelimit-remaining": "0",
+      "x-ratelimit-reset": `${Math.ceil(Date.now() / 1000) + 3600}`,
+    };
+    server.failures.push({
+      of: /files$/,
+      failure: { status: 403, headers, message: "API rate limit exceeded" },
+    });
+    const error = await run(server, []).catch((thrown: unknown) => thrown);
+    expect(error).toMatchObject({ status: 403 });
+    expect(isForbidden(error)).toBe(false);
   });
 
   test("that stays is told", async () => {

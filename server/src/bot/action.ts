@@ -57,7 +57,14 @@ async function reportReviews(env: Environment): Promise<number> {
   const [owner = "", repo = ""] = needed(env, "GITHUB_REPOSITORY").split("/");
   const run = reviewed.run ?? needed(env, "GITHUB_RUN_ID");
   const artifacts = `${needed(env, "GITHUB_SERVER_URL")}/${owner}/${repo}/actions/runs/${run}`;
-  const content = { reviews, head: reviewed.head, found, inline: new Set<never>(), artifacts, warnings: [] };
+  const content = {
+    reviews,
+    head: reviewed.head,
+    found,
+    inline: new Set<never>(),
+    artifacts,
+    isForgeable: false,
+  };
   await appendFile(needed(env, "GITHUB_STEP_SUMMARY"), summaryComment(content));
 
   const github = connect(input(env, "token"), needed(env, "GITHUB_API_URL"));
@@ -70,11 +77,13 @@ async function reportReviews(env: Environment): Promise<number> {
   if (posted?.outcome === "superseded")
     say("notice", "the pull request has newer commits: nothing is posted");
 
-  // Who can change what made the report can have it say anything.
-  const isForged = reviewed.run !== undefined && posted?.outcome === "posted" && posted.isForgeable;
+  // On workflow_run, who can change what made the report can have it say anything.
+  const isChecked = reviewed.run !== undefined && posted?.outcome === "posted";
+  const isForged = isChecked && posted.isForgeable;
   const failed = reaches(findings, failOn) || isForged;
   const description = isForged ? `${verdict}, by workflows that are changed here` : `verdict: ${verdict}`;
-  if (reviewed.run !== undefined)
+  // A commit that is the head of nothing now may be so again: a status would then stand there unchecked.
+  if (isChecked)
     await setStatus(github, { owner, repo }, reviewed.head, {
       state: failed ? "failure" : "success",
       description,
@@ -93,7 +102,7 @@ async function post(
   artifacts: string,
 ): Promise<Outcome | undefined> {
   try {
-    return await postReviews(github, name, head, reviews, { artifacts, warnings: [] });
+    return await postReviews(github, name, head, reviews, artifacts);
   } catch (error) {
     if (!isForbidden(error)) throw error;
     say(

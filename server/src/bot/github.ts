@@ -123,7 +123,7 @@ interface Answer<Connection> {
   readonly repository: { readonly pullRequest: Connection };
 }
 
-export const THREADS = `query ($owner: String!, $repo: String!, $number: Int!, $after: String) {
+const THREADS = `query ($owner: String!, $repo: String!, $number: Int!, $after: String) {
   repository(owner: $owner, name: $repo) { pullRequest(number: $number) {
     reviewThreads(first: 50, after: $after) {
       pageInfo { hasNextPage endCursor }
@@ -132,7 +132,7 @@ export const THREADS = `query ($owner: String!, $repo: String!, $number: Int!, $
   } }
 }`;
 
-export const COMMENTS = `query ($owner: String!, $repo: String!, $number: Int!, $after: String) {
+const COMMENTS = `query ($owner: String!, $repo: String!, $number: Int!, $after: String) {
   repository(owner: $owner, name: $repo) { pullRequest(number: $number) {
     comments(first: 100, after: $after) {
       pageInfo { hasNextPage endCursor }
@@ -181,14 +181,14 @@ async function pages<Node>(page: (after: string | null) => Promise<Page<Node>>):
   return all;
 }
 
-export const UPDATE_SUMMARY = `mutation ($id: ID!, $body: String!) {
+const UPDATE_SUMMARY = `mutation ($id: ID!, $body: String!) {
   updateIssueComment(input: { id: $id, body: $body }) { issueComment { id } }
 }`;
-export const UPDATE_COMMENT = `mutation ($id: ID!, $body: String!) {
+const UPDATE_COMMENT = `mutation ($id: ID!, $body: String!) {
   updatePullRequestReviewComment(input: { pullRequestReviewCommentId: $id, body: $body }) { pullRequestReviewComment { id } }
 }`;
-export const RESOLVE = `mutation ($id: ID!) { resolveReviewThread(input: { threadId: $id }) { thread { id } } }`;
-export const REOPEN = `mutation ($id: ID!) { unresolveReviewThread(input: { threadId: $id }) { thread { id } } }`;
+const RESOLVE = `mutation ($id: ID!) { resolveReviewThread(input: { threadId: $id }) { thread { id } } }`;
+const REOPEN = `mutation ($id: ID!) { unresolveReviewThread(input: { threadId: $id }) { thread { id } } }`;
 
 /** GitHub is known to time out over larger reviews. */
 const COMMENTS_OF_A_REVIEW = 20;
@@ -252,9 +252,10 @@ function reviewComment({ path, line, endLine, body }: InlineComment) {
 
 /** Whether the token lacks a permission: as REST says it, or as GraphQL does. */
 export function isForbidden(error: unknown): boolean {
-  if (statusOf(error) === 403) return true;
-  const errors =
-    error instanceof Error && "errors" in error && Array.isArray(error.errors) ? error.errors : [];
+  if (!(error instanceof Error)) return false;
+  // Limits are told with the same status.
+  if (statusOf(error) === 403) return !/rate limit/i.test(error.message);
+  const errors = "errors" in error && Array.isArray(error.errors) ? error.errors : [];
   return errors.some(({ type }: { type?: unknown }) => type === "FORBIDDEN");
 }
 

@@ -15,7 +15,7 @@ const pull: PullRequest = {
   ],
 };
 const nothing: Posted = { threads: [] };
-const around = { artifacts: "https://github.com/o/r/actions/runs/1", warnings: [] };
+const around = { artifacts: "https://github.com/o/r/actions/runs/1", isForgeable: false };
 const plan = (findings: readonly Finding[], posted = nothing, on = pull) =>
   planComments([sampleReview(findings)], on, posted, around);
 const empty = { add: [], update: [], resolve: [], reopen: [] };

@@ -1,4 +1,5 @@
 import { type DiffLine, lineOf, linesAfter } from "../render/diff-lines.js";
+import type { Finding } from "../review/finding.js";
 import type { Review } from "../review/review.js";
 import { closedComment, markOf, openComment } from "./comment.js";
 import { type Found, foundBy } from "./found.js";
@@ -53,9 +54,10 @@ export interface Plan {
 
 /** What a summary says beside the reviews. */
 export interface Surroundings {
-  readonly artifacts?: string;
-  /** Markdown. */
-  readonly warnings: readonly string[];
+  /** Where `patch.ko`, reports and console logs can be fetched. */
+  readonly artifacts: string;
+  /** Whether the pull request may have changed what it was reviewed with. */
+  readonly isForgeable: boolean;
 }
 
 /** More are a burden; the summary has the others. */
@@ -70,7 +72,7 @@ export function planComments(
   reviews: readonly Review[],
   pull: PullRequest,
   posted: Posted,
-  { artifacts, warnings }: Surroundings,
+  surroundings: Surroundings,
 ): Plan {
   const found = foundBy(reviews);
   const lines = new Map(pull.files.map(({ path, patch }) => [path, linesAfter(patch ?? "", path)]));
@@ -87,7 +89,7 @@ export function planComments(
   const reopen: string[] = [];
   for (const one of found) {
     const { finding, print } = one;
-    if (finding.suppressed || finding.severity === "info") continue;
+    if (!isCommented(finding)) continue;
     const own = lines.get(finding.file ?? "") ?? [];
     const place = lineOf(finding, own);
     const thread = threads.get(print);
@@ -104,22 +106,17 @@ export function planComments(
     if (thread.isResolved) reopen.push(thread.id);
   }
 
-  const open = new Map(found.map((one) => [one.print, one.finding]));
+  const findings = new Map(found.map((one) => [one.print, one.finding]));
   for (const [print, thread] of threads) {
-    const finding = open.get(print);
-    if (
-      (finding && !finding.suppressed && finding.severity !== "info") ||
-      thread.isAnswered ||
-      thread.isResolved
-    )
-      continue;
+    const finding = findings.get(print);
+    if ((finding && isCommented(finding)) || thread.isAnswered || thread.isResolved) continue;
     const reason = finding ? "No longer counts." : `No longer found in ${pull.head.slice(0, 12)}.`;
     if (markOf(thread.body)?.state === "open")
       update.push({ commentId: thread.commentId, body: closedComment(print, thread.body, reason) });
     resolve.push(thread.id);
   }
 
-  const body = summaryComment({ reviews, head: pull.head, found, inline, artifacts, warnings });
+  const body = summaryComment({ ...surroundings, reviews, head: pull.head, found, inline });
   const isSaid = posted.summary && asPosted(posted.summary.body) === asPosted(body);
   return {
     ...(isSaid ? {} : { summary: { ...(posted.summary && { id: posted.summary.id }), body } }),
@@ -128,6 +125,11 @@ export function planComments(
     resolve,
     reopen,
   };
+}
+
+/** All else is in the summary alone. */
+function isCommented({ suppressed, severity }: Finding): boolean {
+  return !suppressed && severity !== "info";
 }
 
 function commentOf(

@@ -9,7 +9,7 @@ import {
   readPosted,
   statusOf,
 } from "./github.js";
-import { type PullRequest, planComments, type Surroundings } from "./plan.js";
+import { type PullRequest, planComments } from "./plan.js";
 
 const ATTEMPTS = 4;
 
@@ -23,6 +23,7 @@ export type Outcome =
  * Brings the comments of a pull request in line with its reviews. When the answer to a request is lost, all is read again, so
  * that nothing is made twice.
  * @param head the commit that was reviewed
+ * @param artifacts address of what the reviews made
  * @throws whatever a request fails with in the end
  */
 export async function postReviews(
@@ -30,17 +31,16 @@ export async function postReviews(
   name: PullRequestName,
   head: string,
   reviews: readonly Review[],
-  surroundings: Surroundings,
+  artifacts: string,
 ): Promise<Outcome> {
   let canComment = true;
   for (let attempt = 1; ; attempt++) {
     try {
-      if ((await headOf(github, name)) !== head) return { outcome: "superseded" };
       const files = await diffFiles(github, name);
+      if ((await headOf(github, name)) !== head) return { outcome: "superseded" };
       const isForgeable = changesWorkflows(files);
-      const warnings = isForgeable ? [...surroundings.warnings, FORGEABLE] : surroundings.warnings;
       const pull: PullRequest = { head, files: canComment ? files : [] };
-      const plan = planComments(reviews, pull, await readPosted(github, name), { ...surroundings, warnings });
+      const plan = planComments(reviews, pull, await readPosted(github, name), { artifacts, isForgeable });
       await carryOut(github, name, head, plan);
       return { outcome: "posted", isForgeable };
     } catch (error) {
@@ -54,8 +54,6 @@ export async function postReviews(
   }
 }
 
-const FORGEABLE =
-  "This pull request changes workflows, or too many files to be sure that it does not. What it is reviewed with may be its own: read its changes of `.github` before you believe what stands here.";
 /** GitHub lists no more. */
 const MOST_FILES = 3000;
 

@@ -6,6 +6,7 @@ import type { Finding } from "../review/finding.js";
 import type { Review } from "../review/review.js";
 import { verdictOf } from "../review/verdict.js";
 import type { Found } from "./found.js";
+import type { Surroundings } from "./plan.js";
 
 const MARK = "<!-- hotpatch:summary -->";
 
@@ -14,7 +15,7 @@ export function isSummary(body: string): boolean {
   return body.startsWith(MARK);
 }
 
-export interface SummaryContent {
+export interface SummaryContent extends Surroundings {
   readonly reviews: readonly Review[];
   /** The commit that was reviewed. */
   readonly head: string;
@@ -22,11 +23,11 @@ export interface SummaryContent {
   readonly found: readonly Found[];
   /** Those that stand in comments at their lines. */
   readonly inline: ReadonlySet<Found>;
-  /** Where `patch.ko`, reports and console logs can be fetched. */
-  readonly artifacts: string | undefined;
-  /** Said at the top, such as why a report should not be believed; Markdown. */
-  readonly warnings: readonly string[];
 }
+
+const FORGEABLE = `> [!WARNING]
+> This pull request changes workflows, or too many files to be sure that it does not. What it is reviewed with may be its
+> own: read its changes of \`.github\` before you believe what stands here.`;
 
 /** GitHub takes 65,536 characters. */
 const LONGEST = 60_000;
@@ -34,7 +35,7 @@ const ROOM_FOR_FUNCTIONS = 10_000;
 
 /** The one comment that says all of a review that is not said at lines of the diff. */
 export function summaryComment(content: SummaryContent): string {
-  const { reviews, head, found, inline, artifacts, warnings } = content;
+  const { reviews, head, found, inline, artifacts, isForgeable } = content;
   const findings = found.map(({ finding }) => finding);
   const summary = counts(findings);
   const counting = found.filter((one) => !one.finding.suppressed && !inline.has(one));
@@ -42,11 +43,11 @@ export function summaryComment(content: SummaryContent): string {
   const parts = [
     MARK,
     `## Hot patch review: ${verdictOf(findings)}`,
-    ...warnings.map((warning) => `> [!WARNING]\n> ${warning}`),
+    ...(isForgeable ? [FORGEABLE] : []),
     `Commit ${code(head.slice(0, 12))}${summary && `: ${summary}`}.${inline.size > 0 ? ` ${inline.size} in comments at lines of the diff.` : ""}`,
     [...tableHead(KERNEL_COLUMNS), ...reviews.map((review) => tableRow(evidence(review)))].join("\n"),
     ...functionsTable(reviews),
-    ...(artifacts === undefined ? [] : [`[patch.ko, reports and console logs](${artifacts})`]),
+    `[patch.ko, reports and console logs](${artifacts})`,
   ];
   const room = LONGEST - parts.join("\n\n").length;
   return `${[...parts, ...whatFits(lists(inline.size > 0 ? "Other findings" : "Findings", counting, aside), room)].join("\n\n")}\n`;

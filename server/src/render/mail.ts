@@ -18,6 +18,7 @@ const BEFORE = 5;
 const LONGEST_WORD = 200;
 const LONGEST_TEXT = 2_000;
 const LINES_OF_DETAIL = 20;
+const MOST_RELATED = 10;
 
 /**
  * A review as a mail in plain text that answers the patch: its lines are quoted, each finding stands below the line that it
@@ -87,7 +88,9 @@ function findingText(finding: Finding, isElsewhere: boolean): string {
   return [
     ...say(`${place && `${place}: `}${severity}: ${message} [${rule}]`, ""),
     ...(suppressed ? say(`set aside by the author: ${suppressed.reason}`) : []),
-    ...related.flatMap((other) => say(`${placeOf(other) || "elsewhere"}: ${other.message}`)),
+    ...related
+      .slice(0, MOST_RELATED)
+      .flatMap((other) => say(`${placeOf(other) || "elsewhere"}: ${other.message}`)),
     ...block((detail ?? "").split("\n")),
     ...say(why),
     ...say(remedy),
