@@ -130,6 +130,27 @@ test("nothing from a patch becomes a header, a recipient, an attachment or a con
   expect(text).not.toMatch(/^(?:Bcc|To|From)[: ]/m);
 });
 
+test("of a series every patch is quoted, and long stretches between two findings are left out", () => {
+  const context = Array.from({ length: 20 }, (_, at) => ` int b${at + 2};`).join("\n");
+  const second = `--- a/mm/b.c\n+++ b/mm/b.c\n@@ -1,20 +1,22 @@\n+int b1;\n${context}\n+int b22;\n`;
+  const at = (line: number) => ({
+    ...sampleFinding,
+    file: "mm/b.c",
+    line,
+    excerpt: { text: `int b${line};` },
+  });
+  const text = renderReviewMail(sampleReview([at(1), at(22), sampleFinding]), [samplePatch, second]);
+  expect(text.match(/^> .*$/gm)?.slice(-11)).toEqual([
+    "> +static int limit = 2;",
+    "> +++ b/mm/b.c",
+    "> @@ -1,20 +1,22 @@",
+    "> +int b1;",
+    "> [...]",
+    ...[17, 18, 19, 20, 21].map((number) => `>  int b${number};`),
+    "> +int b22;",
+  ]);
+});
+
 test("a change without its patch at hand is answered without quoting", () => {
   const text = renderReviewMail(sampleReview(), []);
   expect(text).not.toMatch(/^>/m);
