@@ -25,6 +25,12 @@ const kernelApart = {
 };
 
 export default async function bundle() {
+  const files = [...(await bundled()), ...(await bundledAction())];
+  for (const { path, contents } of files) if (!holds(path, contents)) replace(path, contents);
+}
+
+/** @returns the files as they would be written: the folder may hold older ones, too, that somebody runs from */
+export async function bundled() {
   const { outputFiles } = await build({
     write: false,
     absWorkingDir: fileURLToPath(new URL("../server/dist", import.meta.url)),
@@ -44,12 +50,11 @@ export default async function bundle() {
     },
     logLevel: "warning",
   });
-  const files = [...outputFiles, ...(await bundleAction())];
-  for (const { path, contents } of files) if (!holds(path, contents)) replace(path, contents);
+  return outputFiles;
 }
 
 /** One file, which runs where nothing is installed: the GitHub Action. */
-async function bundleAction() {
+async function bundledAction() {
   const { outputFiles } = await build({
     write: false,
     absWorkingDir: fileURLToPath(new URL("../server/dist", import.meta.url)),
