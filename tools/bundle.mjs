@@ -59,6 +59,7 @@ async function bundledAction() {
     write: false,
     absWorkingDir: fileURLToPath(new URL("../server/dist", import.meta.url)),
     entryPoints: ["bot/action.js"],
+    // As deep as what is bundled, which reads its version from `server/package.json`.
     outfile: "action/action.mjs",
     bundle: true,
     format: "esm",
