@@ -23,7 +23,7 @@ export const noReliableStacks: SourceRule = {
     yield config.value("CONFIG_LIVEPATCH") === undefined
       ? {
           at: firstChange(file),
-          // Our own core takes every doubtful word of a stack for an address: a task is never missed for that.
+          // Our own core takes every doubtful word of a stack for an address: no task is missed for want of a trace.
           severity: "info",
           message: `${id} (${arch}) has neither livepatch nor reliable stack traces: all tasks are switched at once`,
           why: "In place of livepatch's consistency model, hotpatch_core stops the machine, looks at the stacks of all tasks, and changes all functions at once or none. A task that stays in one of them keeps the patch out.",
