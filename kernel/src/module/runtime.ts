@@ -4,11 +4,11 @@ import { join } from "node:path";
 import { fileURLToPath } from "node:url";
 import type { ElfObject } from "../elf/object.js";
 import { readElf } from "../elf/read.js";
+import { runConfinedOk } from "../host/confined.js";
 import { Fault } from "../host/fault.js";
 import { withLock } from "../host/lock.js";
-import { runOk } from "../host/run.js";
 import type { Work } from "../host/work.js";
-import type { KernelProfile } from "../profile/profile.js";
+import { foldersOf, type KernelProfile } from "../profile/profile.js";
 import { type Backend, backendOf } from "./backend.js";
 import { type Export, parseSymvers } from "./kernel-symbols.js";
 
@@ -76,11 +76,11 @@ export async function runtimeOf(work: Work, profile: KernelProfile): Promise<Run
       for (const [part, ...targets] of PARTS[backend]) await make(work, profile, join(aside, part), targets);
       // Debug information names the folder that it was compiled in.
       if (backend === "ftrace")
-        await runOk(work, [
-          `${profile.makeVariables.CROSS_COMPILE ?? ""}strip`,
-          "--strip-debug",
-          join(aside, "core", CORE),
-        ]);
+        await runConfinedOk(
+          work,
+          [`${profile.makeVariables.CROSS_COMPILE ?? ""}strip`, "--strip-debug", join(aside, "core", CORE)],
+          { readable: foldersOf(profile), writable: aside },
+        );
       await rm(folder, { recursive: true, force: true });
       await rename(aside, folder);
     } finally {
@@ -97,9 +97,10 @@ async function make(
   targets: readonly string[],
 ): Promise<void> {
   const variables = Object.entries(profile.makeVariables).map(([name, value]) => `${name}=${value}`);
-  await runOk(
+  await runConfinedOk(
     work,
     ["make", "-C", profile.source, `O=${profile.build}`, `M=${folder}`, ...variables, ...targets],
+    { readable: foldersOf(profile), writable: folder },
     { failure: { code: "defect", message: `the runtime does not compile for ${profile.release}` } },
   );
 }
