@@ -236,7 +236,11 @@ function realPathOf(place: Place, spelled: string): string {
 
 /** The compiler's words, one observation an error, with paths as in the tree. */
 function compilerErrors(place: Place, unit: string, { stderr, status }: RunResult): Observation[] {
-  const lines = stderr.replaceAll(`${place.view}/`, "").split("\n");
+  const lines = stderr
+    .replaceAll(`${place.view}/`, "")
+    // The compiler's temporary file, of another name each time.
+    .replaceAll(new RegExp(`${place.folder}/cc\\w{6}\\.s`, "g"), unit.replace(/\.c$/, ".s"))
+    .split("\n");
   const starts = [...lines.keys()].filter((at) =>
     /^[^\s:][^:]*:\d+:(?:\d+:)? (?:fatal )?error: /.test(lines[at] ?? ""),
   );

@@ -55,9 +55,10 @@ nothing: ;
 `;
   const { status, stdout } = await runConfined(
     work,
-    ["make", "-rR", "--silent", "-I", profile.source, "-f", "-", "nothing"],
+    // Given as an argument: of standard input, make keeps a copy in a file.
+    ["make", "-rR", "--silent", "-I", profile.source, "--eval", text, "-f", "/dev/null", "nothing"],
     { readable: foldersOf(profile) },
-    { cwd: profile.build, input: text, deadline: 60 },
+    { cwd: profile.build, deadline: 60 },
   );
   if (status !== 0) return undefined;
   const words = (key: string) =>
