@@ -6,6 +6,7 @@ import { basename, dirname, isAbsolute, join, relative } from "node:path";
 import { runConfined } from "../host/confined.js";
 import { Fault } from "../host/fault.js";
 import { withLock } from "../host/lock.js";
+// biome-ignore lint/style/noRestrictedImports: for a copy of our own folder.
 import { runOk } from "../host/run.js";
 import type { Work } from "../host/work.js";
 import { emulationFlags } from "../profile/emulated-compiler.js";
