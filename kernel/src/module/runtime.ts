@@ -73,7 +73,7 @@ export async function runtimeOf(work: Work, profile: KernelProfile): Promise<Run
     const aside = await mkdtemp(join(work.cache, "runtime", "compiling-"));
     try {
       await cp(join(SOURCES, backend), aside, { recursive: true });
-      for (const [part, ...targets] of PARTS[backend]) await make(work, profile, join(aside, part), targets);
+      for (const [part, ...targets] of PARTS[backend]) await make(work, profile, aside, part, targets);
       // Debug information names the folder that it was compiled in.
       if (backend === "ftrace")
         await runConfinedOk(
@@ -94,12 +94,13 @@ async function make(
   work: Work,
   profile: KernelProfile,
   folder: string,
+  part: string,
   targets: readonly string[],
 ): Promise<void> {
   const variables = Object.entries(profile.makeVariables).map(([name, value]) => `${name}=${value}`);
   await runConfinedOk(
     work,
-    ["make", "-C", profile.source, `O=${profile.build}`, `M=${folder}`, ...variables, ...targets],
+    ["make", "-C", profile.source, `O=${profile.build}`, `M=${join(folder, part)}`, ...variables, ...targets],
     { readable: foldersOf(profile), writable: folder },
     { failure: { code: "defect", message: `the runtime does not compile for ${profile.release}` } },
   );
