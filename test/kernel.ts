@@ -73,14 +73,17 @@ export async function meminfoPatch(kernel: KernelProfile): Promise<string> {
 /** The test that goes with {@link meminfoPatch}. */
 export const MEMINFO_TEST = "tail -n 1 /proc/meminfo\ngrep -q '^HotPatched: *1$' /proc/meminfo\n";
 
-/** Command lines of processes that were started with this variable in their environment. */
+/**
+ * Command lines of processes that were started with this variable in their environment, or that name its value: what is
+ * confined has another environment.
+ */
 export async function processesWith(name: string, value: string): Promise<string[]> {
   const wanted = `${name}=${value}`;
   const found: string[] = [];
   for (const pid of (await readdir("/proc")).filter((entry) => /^\d+$/.test(entry))) {
     const environment = await readFile(`/proc/${pid}/environ`, "latin1").catch(() => "");
-    if (!environment.split("\0").includes(wanted)) continue;
-    found.push((await readFile(`/proc/${pid}/cmdline`, "latin1").catch(() => "")).replaceAll("\0", " "));
+    const command = (await readFile(`/proc/${pid}/cmdline`, "latin1").catch(() => "")).replaceAll("\0", " ");
+    if (environment.split("\0").includes(wanted) || command.includes(value)) found.push(command);
   }
   return found;
 }
