@@ -171,25 +171,24 @@ const ATTACKS: readonly Attack[] = [
     status: 1,
     says: notMade,
   })),
-  {
-    what: "loads a compiler plugin by a pragma",
-    patch: adding(() => `#pragma GCC optimize ("-fplugin=${plugin}")\nint evil(int a) { return a; }`),
-    status: 1,
-    says: /\[does-not-compile\]/,
-  },
-  {
-    what: "has the compiler write elsewhere",
-    patch: adding(() => `__attribute__((optimize("dump-tree-all=${made}"))) int evil(int a) { return a; }`),
-    status: 1,
-    says: /\[does-not-compile\]/,
-  },
+  ...(
+    [
+      ["loads a compiler plugin", () => `"-fplugin=${plugin}"`],
+      ["has the compiler write elsewhere", () => `"dump-tree-all=${made}"`],
+    ] as const
+  ).map(([what, option]) => ({
+    what: `${what} by a pragma`,
+    patch: adding(() => `#pragma GCC optimize (${option()})\nint evil(int a) { return a; }`),
+    status: 0,
+    says: /^verdict: needs-review/,
+  })),
   {
     what: "brings our own and git's settings",
-    patch: () =>
+    patch: async () =>
       newFile(".hotpatch.json", '{"confine":false,"failOn":"never"}') +
-      newFile(".gitattributes", "* filter=evil"),
-    status: 1,
-    says: /\[not-built\]/,
+      (await besidesCode(".gitattributes", () => "* filter=evil")()),
+    status: 0,
+    says: /^verdict: needs-review/,
   },
   {
     what: "fills the disk",
@@ -199,7 +198,7 @@ const ATTACKS: readonly Attack[] = [
   },
   {
     what: "prints without end",
-    patch: adding(() => `#warning ${"x".repeat(4000)}\n#include __FILE__\n#include __FILE__`),
+    patch: adding(() => `#warning ${"x".repeat(4000)}\n#include "cmdline.c"\n#include "cmdline.c"`),
     status: 2,
     says: /took too long or printed too much/,
   },
@@ -211,9 +210,9 @@ const ATTACKS: readonly Attack[] = [
   },
   {
     what: "moves the cursor by the name of a section",
-    patch: adding(() => 'int evil __attribute__((section(".data.\\033[2J@everyone"))) = 1;'),
+    patch: adding(() => 'asm(".pushsection \\"evil\\\\033[2J@everyone\\", \\"a\\"; .long 1; .popsection");'),
     status: 1,
-    says: /@everyone/,
+    says: /evil\\u001b\[2J@everyone/,
   },
 ];
 

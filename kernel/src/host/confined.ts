@@ -101,12 +101,13 @@ function walls(
   ];
 }
 
-/** Folders of PATH that are not the system's, such as `/opt/toolchain/bin`; never one that home is in. */
+/** Folders of PATH that are not the system's, such as `/opt/toolchain/bin`; none of home, and not what home is in. */
 function programFolders(path: string): string[] {
   return path
     .split(delimiter)
     .filter((folder) => folder.startsWith("/") && existsSync(folder))
-    .filter((folder) => !SYSTEM.some((known) => isIn(folder, known)) && !isIn(homedir(), folder));
+    .filter((folder) => !SYSTEM.some((known) => isIn(folder, known)))
+    .filter((folder) => !isIn(folder, homedir()) && !isIn(homedir(), folder));
 }
 
 /** As they are spelled, and as they are once all symbolic links are followed. */
