@@ -28,7 +28,7 @@ export interface PatchedUnit {
 /** `hotpatch.h` and the names that peers gave it. */
 const AUTHORS_HEADERS = fileURLToPath(new URL("../../runtime/include", import.meta.url));
 
-const LIMIT = { seconds: 300, errors: 50 };
+const LIMIT = { seconds: 300, output: 8 * 1024 ** 2, errors: 50 };
 
 /**
  * Compiles units with the patch applied, by the very commands that made their originals, in a private view of the
@@ -162,7 +162,12 @@ async function runCompiler(
   unit: string,
   command: [string, ...string[]],
 ): Promise<RunResult> {
-  const options = { cwd: build, deadline: LIMIT.seconds, env: { LC_ALL: "C" } };
+  const options = {
+    cwd: build,
+    deadline: LIMIT.seconds,
+    outputLimit: LIMIT.output,
+    env: { LC_ALL: "C" },
+  };
   try {
     return await runConfined(work, command, { readable, writable: folder }, options);
   } catch (error) {
