@@ -25,6 +25,11 @@ const kernelApart = {
 };
 
 export default async function bundle() {
+  for (const { path, contents } of await bundled()) if (!holds(path, contents)) replace(path, contents);
+}
+
+/** @returns the files as they would be written: the folder may hold older ones, too, that somebody runs from */
+export async function bundled() {
   const { outputFiles } = await build({
     write: false,
     absWorkingDir: fileURLToPath(new URL("../server/dist", import.meta.url)),
@@ -44,7 +49,7 @@ export default async function bundle() {
     },
     logLevel: "warning",
   });
-  for (const { path, contents } of outputFiles) if (!holds(path, contents)) replace(path, contents);
+  return outputFiles;
 }
 
 function holds(path, contents) {

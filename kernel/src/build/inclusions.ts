@@ -1,12 +1,11 @@
 import { existsSync } from "node:fs";
-import { readFile, rename, writeFile } from "node:fs/promises";
 import { basename, dirname, join, normalize, relative } from "node:path";
 import { runConfined } from "../host/confined.js";
 import { Fault } from "../host/fault.js";
 import type { Work } from "../host/work.js";
 import { foldersOf, type KernelProfile } from "../profile/profile.js";
 import { SOURCE_ARCH } from "./kbuild.js";
-import { buildCache } from "./originals.js";
+import { keptAnswer } from "./kept-answer.js";
 import { sourceFolders } from "./source-folders.js";
 
 /** One `#include` line somewhere in the tree. */
@@ -35,7 +34,9 @@ export type FindIncluders = (path: string) => Promise<string[] | "too many" | "e
  * @returns a function from a path to the `.c` files that include it, itself among them if it is one
  */
 export async function includerSearch(work: Work, profile: KernelProfile): Promise<FindIncluders> {
-  const sources = await includedSources(work, profile);
+  const sources = await keptAnswer(work, profile, "included-sources.json", () =>
+    search(work, profile, String.raw`[^">]*\.c`),
+  );
   return async (path) => {
     const seen = new Set([path]);
     let frontier = [path];
@@ -55,22 +56,6 @@ export async function includerSearch(work: Work, profile: KernelProfile): Promis
     }
     return [...seen].filter((file) => file.endsWith(".c")).sort();
   };
-}
-
-/**
- * Every `.c` file that some file includes. A profile's source in our cache never changes, so that the answer is kept;
- * a person's own tree is searched each time.
- */
-async function includedSources(work: Work, profile: KernelProfile): Promise<Inclusion[]> {
-  const pattern = String.raw`[^">]*\.c`;
-  if (relative(work.cache, profile.source).startsWith("..")) return await search(work, profile, pattern);
-  const kept = join(await buildCache(work, profile), "included-sources.json");
-  if (existsSync(kept)) return JSON.parse(await readFile(kept, "utf8")) as Inclusion[];
-  const found = await search(work, profile, pattern);
-  const aside = `${kept}.${process.pid}`;
-  await writeFile(aside, JSON.stringify(found));
-  await rename(aside, kept);
-  return found;
 }
 
 /** @param pattern extended regular expression for what stands between the quotes */

@@ -48,7 +48,7 @@ export async function runConfined(
   ] as const;
   const env = { ...(writable !== undefined && { TMPDIR: writable }), ...options.env };
   const bounded = { deadline: LIMIT.seconds, ...options, env, name: argv[0] };
-  if (work.unconfined) return await run(work, ["prlimit", ...limited.slice(1)], bounded);
+  if (work.unconfined) return await run(work, limited, bounded);
   const result = await run(work, ["bwrap", ...walls(confinement, bounded), ...limited], bounded);
   // The program may have said that itself.
   if (result.status === 1 && result.stderr.startsWith("bwrap: ")) await proveConfinement(work);
@@ -89,13 +89,21 @@ function walls(
     ...(writable !== undefined && { HOME: writable }),
     ...env,
   };
+  const exposed = readable.find((path) => isIn(homedir(), path));
+  if (exposed !== undefined)
+    throw new Fault(
+      "lacking",
+      `${exposed} is to be read by what a patch starts, and holds your home folder`,
+      {
+        remedy: "move the toolchain to a folder of its own, or trust the patch: --no-confine",
+      },
+    );
   const seen = [...SYSTEM, ...programFolders(environment.PATH), ...withRealPaths(readable)];
   return [
     ...["--unshare-all", "--die-with-parent", "--new-session", "--cap-drop", "ALL", "--clearenv"],
     ...Object.entries(environment).flatMap(([name, value]) => ["--setenv", name, value]),
     ...seen.flatMap((path) => ["--ro-bind-try", path, path]),
-    ...["--dev", "/dev", "--remount-ro", "/dev"],
-    ...devices.flatMap((path) => ["--dev-bind", path, path]),
+    ...["--dev", "/dev", ...devices.flatMap((path) => ["--dev-bind", path, path]), "--remount-ro", "/dev"],
     ...withRealPaths(writable === undefined ? [] : [writable]).flatMap((path) => ["--bind", path, path]),
     ...["--remount-ro", "/", "--chdir", cwd === undefined ? "/" : realpathSync(cwd), "--"],
   ];
