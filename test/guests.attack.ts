@@ -26,27 +26,29 @@ const KTAP = ["load", "transition", "disable", "unload"]
   .map((step, at) => `ok ${at + 1} ${step}`)
   .join("\\n");
 
+const unconvincing = /\[behaviour-unchanged\]/;
+
 test.each([
-  ["never ends", "# timeout: 3\nwhile :; do :; done", 1, /attack: .*(?:TIMEOUT|not done)/],
-  ["forks without end", "# timeout: 3\nb() { b | b & }; b; wait", 1, /attack|out of memory/i],
-  ["floods the console", "# timeout: 20\ncat /dev/zero > /dev/ttyS0", 1, /flooded its console/],
+  ["never ends", "# timeout: 3\nwhile :; do :; done", 0, unconvincing],
+  ["forks without end", "# timeout: 3\nb() { b | b & }; b; wait", 1, /\[kernel-complained\]/],
+  ["floods the console", "cat /dev/zero > /dev/ttyS0", 1, /flooded its console.*\[kernel-complained\]/],
   [
     "prints the results of others",
     `printf 'KTAP version 1\\n1..9\\n${KTAP}\\n# end\\n'; exit 1`,
-    1,
-    /attack/,
+    0,
+    unconvincing,
   ],
   [
-    "writes the results of others",
+    "writes some results of others",
     `printf '${KTAP}\\n# end\\n' > /dev/$protocol; poweroff -f`,
     1,
-    /the guest/,
+    /not reported the step 'test before: attack' \[kernel-complained\]/,
   ],
   [
     "speaks to QEMU's monitor and to the terminal",
     "printf '\\001c\\nquit\\n\\001x\\033[2J' | tee /dev/ttyS0 /dev/ttyS1; exit 1",
-    1,
-    /attack/,
+    0,
+    unconvincing,
   ],
 ] as const)(
   "a test that %s",
