@@ -25,7 +25,8 @@ const kernelApart = {
 };
 
 export default async function bundle() {
-  for (const { path, contents } of await bundled()) if (!holds(path, contents)) replace(path, contents);
+  const files = [...(await bundled()), ...(await bundledAction())];
+  for (const { path, contents } of files) if (!holds(path, contents)) replace(path, contents);
 }
 
 /** @returns the files as they would be written: the folder may hold older ones, too, that somebody runs from */
@@ -47,6 +48,23 @@ export async function bundled() {
     banner: {
       js: 'import { createRequire as requireFrom } from "node:module"; const require = requireFrom(import.meta.url);',
     },
+    logLevel: "warning",
+  });
+  return outputFiles;
+}
+
+/** One file, which runs where nothing is installed: the GitHub Action. */
+async function bundledAction() {
+  const { outputFiles } = await build({
+    write: false,
+    absWorkingDir: fileURLToPath(new URL("../server/dist", import.meta.url)),
+    entryPoints: ["bot/action.js"],
+    // As deep as what is bundled, which reads its version from `server/package.json`.
+    outfile: "action/action.mjs",
+    bundle: true,
+    format: "esm",
+    platform: "node",
+    target: "node20",
     logLevel: "warning",
   });
   return outputFiles;
