@@ -1,5 +1,5 @@
 import { createHash } from "node:crypto";
-import { readFileSync } from "node:fs";
+import { readFileSync, realpathSync, statSync } from "node:fs";
 import { copyFile, mkdir, mkdtemp, readdir, readFile, realpath, rm, stat, writeFile } from "node:fs/promises";
 import { dirname, join, normalize } from "node:path";
 import type { ElfObject } from "../elf/object.js";
@@ -240,10 +240,12 @@ async function compareUnits(
   return { units, observations, refused };
 }
 
-/** Debug information also names files that are not in the tree. */
+/** Debug information also names files that are not in the tree, and a patch can have it name any (`#line`). */
 function sourceText(source: string, path: string): string | undefined {
   try {
-    return readFileSync(join(source, path), "latin1");
+    const file = realpathSync(join(source, path));
+    const isSource = file.startsWith(`${realpathSync(source)}/`) && statSync(file).isFile();
+    return isSource ? readFileSync(file, "latin1") : undefined;
   } catch {
     return undefined;
   }

@@ -1,9 +1,9 @@
 import { existsSync } from "node:fs";
 import { basename, dirname, join, normalize, relative } from "node:path";
+import { runConfined } from "../host/confined.js";
 import { Fault } from "../host/fault.js";
-import { run } from "../host/run.js";
 import type { Work } from "../host/work.js";
-import type { KernelProfile } from "../profile/profile.js";
+import { foldersOf, type KernelProfile } from "../profile/profile.js";
 import { SOURCE_ARCH } from "./kbuild.js";
 import { keptAnswer } from "./kept-answer.js";
 import { sourceFolders } from "./source-folders.js";
@@ -66,9 +66,10 @@ async function search(work: Work, profile: KernelProfile, pattern: string): Prom
     .map((folder) => join(profile.build, folder))
     .filter(existsSync);
   const line = `^[[:blank:]]*#[[:blank:]]*include[[:blank:]]*["<]${pattern}[">]`;
-  const { status, stdout, stderr } = await run(
+  const { status, stdout, stderr } = await runConfined(
     work,
     ["grep", "-rHoE", "--include=*.c", "--include=*.h", "-e", line, "--", ...folders, ...generated],
+    { readable: foldersOf(profile) },
     { cwd: profile.source, deadline: DEADLINE, env: { LC_ALL: "C" } },
   );
   // grep: 0 found, 1 found nothing, 2 could not read something.
