@@ -7,7 +7,7 @@ import { writeElf } from "../elf/write.js";
 import { checkpoint, type Work } from "../host/work.js";
 import { linkingMaterials, makePatchModule } from "../module/make-patch-module.js";
 import { judgeSigningKey, type SigningKey } from "../module/sign-module.js";
-import { type DiffResult, diffObjects, openObject } from "../objdiff/diff-objects.js";
+import { type DiffResult, diffObjects, type OpenObject, openObject } from "../objdiff/diff-objects.js";
 import type { ObjectDiff } from "../objdiff/report.js";
 import type { Observation } from "../observation.js";
 import { parseConfig } from "../profile/config.js";
@@ -206,6 +206,7 @@ async function compareUnits(
   const sameTypes = changes.every(declaresTheSame);
   const edits = editsOf(changes, roots, (path) => sourceText(profile.source, path));
   let refused = observations.some(blocks);
+  const unseen = new Map(affected.types);
   for (const { unit, object } of patched) {
     const original = originals.get(unit);
     if (original === undefined || object === undefined) continue;
@@ -213,10 +214,10 @@ async function compareUnits(
     work.progress(`comparing ${unit}`);
     const path = unit.replace(/\.c$/, ".o");
     const orig = openObject(original.object, path);
-    const { report, carried, callbacks, states } = diffObjects(orig, openObject(object, path), {
-      sameTypes,
-      edits,
-    });
+    const now = openObject(object, path);
+    const { report, carried, callbacks, states } = diffObjects(orig, now, { sameTypes, edits });
+    // Where both know a type, they have been compared.
+    for (const type of commonTypes(orig, now, unseen)) unseen.delete(type);
     const locate = (observation: Observation) => ({
       file: unit,
       ...inPatchedTree(observation, roots, changes),
@@ -237,7 +238,29 @@ async function compareUnits(
       states,
     });
   }
+  for (const [type, header] of unseen) {
+    observations.push(unproven(type, header));
+    refused = true;
+  }
   return { units, observations, refused };
+}
+
+function commonTypes(orig: OpenObject, patched: OpenObject, wanted: ReadonlyMap<string, string>): string[] {
+  if (wanted.size === 0) return [];
+  const [known, alsoKnown] = [orig, patched].map(
+    ({ information }) => new Set(information()?.types.map(({ keyword, name }) => `${keyword} ${name}`)),
+  );
+  return [...wanted.keys()].filter((type) => known?.has(type) && alsoKnown?.has(type));
+}
+
+function unproven(type: string, header: string): Observation {
+  return {
+    rule: "header-fan-out",
+    severity: "unsafe",
+    file: header,
+    symbol: type,
+    message: `${type} changes in ${header}, and no file of the patch uses it, so that nobody knows whether its layout stays`,
+  };
 }
 
 /** Debug information also names files that are not in the tree. */

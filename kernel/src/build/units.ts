@@ -2,25 +2,35 @@ import { dirname } from "node:path";
 import type { Work } from "../host/work.js";
 import type { Observation } from "../observation.js";
 import type { KernelProfile } from "../profile/profile.js";
+import { changedNames } from "./changed-names.js";
 import { kindOfFile } from "./file-kinds.js";
 import { INCLUDER_LIMIT, includerSearch } from "./inclusions.js";
 import { type FolderObjects, objectsOfFolder, optionThatIsOff } from "./kbuild.js";
+import { namingFiles } from "./naming-files.js";
 import type { FileChange } from "./patch-files.js";
 
 /** Which translation units a patch may change. */
 export interface AffectedUnits {
   /** Paths of `.c` files that the configuration builds, sorted. Some may turn out not to read any changed file. */
   readonly units: readonly string[];
+  /**
+   * Types that change in headers of which only the units that name a change are looked at: to be proven by those to be
+   * laid out as before (`struct tag`, and the header).
+   */
+  readonly types: ReadonlyMap<string, string>;
   readonly observations: readonly Observation[];
 }
 
-/** Beyond so many units a header is refused: each is compiled, judged and carried by itself. */
+/**
+ * Of a header with more units, only those count that name what changed in it. Beyond so many of these it is refused:
+ * each is compiled, judged and carried by itself.
+ */
 export const UNIT_LIMIT = 64;
 
 /**
  * Finds the units that changed files belong to: the file itself, and whatever includes it, over any number of
- * headers and included `.c` files. Only what the configuration builds counts. Everything in the patch that compiled C
- * cannot carry is observed.
+ * headers and included `.c` files; of a header that very many include, the units that name what changed in it. Only what
+ * the configuration builds counts. Everything in the patch that compiled C cannot carry is observed.
  */
 export async function affectedUnits(
   work: Work,
@@ -30,7 +40,30 @@ export async function affectedUnits(
   const observations: Observation[] = [];
   const units = new Set<string>();
   const makefiles = readMakefiles(work, profile);
+  const types = new Map<string, string>();
   const includersOf = await includerSearch(work, profile);
+  const builtOf = async (files: Iterable<string>) => {
+    const built: string[] = [];
+    for (const file of files) if (await roleOf(makefiles, file)) built.push(file);
+    return built;
+  };
+  const unitsThatName = async (before: Buffer, after: Buffer) => {
+    const changed = changedNames(before.toString("latin1"), after.toString("latin1"));
+    if (typeof changed === "string") return changed;
+    const files = await namingFiles(work, profile, changes, changed);
+    if (typeof files === "string") return files;
+    const compiled = new Set<string>();
+    for (const file of files) {
+      const includers = await includersOf(file);
+      if (typeof includers === "string") return `${file} names it`;
+      for (const includer of includers) compiled.add(includer);
+    }
+    return {
+      built: await builtOf([...compiled].sort()),
+      types: changed.types,
+      names: [...changed.names.keys()],
+    };
+  };
   for (const { path, before, after } of changes) {
     const kind = kindOfFile(path);
     if (kind.observation) observations.push(kind.observation);
@@ -39,16 +72,27 @@ export async function affectedUnits(
       observations.push(unitAppears(path, before === undefined));
       continue;
     }
-    const reach = await includersOf(path);
-    if (typeof reach === "string") {
-      observations.push(fanOut(path, reach === "too many" ? `more than ${INCLUDER_LIMIT} files` : reach));
-      continue;
+    const includers = await includersOf(path);
+    const all = typeof includers === "string" ? undefined : await builtOf(includers);
+    const many = includers === "too many" ? `more than ${INCLUDER_LIMIT} files` : String(includers);
+    let built = all ?? [];
+    if (all === undefined || all.length > UNIT_LIMIT) {
+      const count = all ? `${all.length} units` : many;
+      const naming = before && after ? await unitsThatName(before, after) : undefined;
+      if (naming === undefined || typeof naming === "string") {
+        observations.push(fanOut(path, count, naming));
+        continue;
+      }
+      built = all ? naming.built.filter((file) => all.includes(file)) : naming.built;
+      if (built.length > UNIT_LIMIT) {
+        observations.push(fanOut(path, count, `${built.length} of them name ${listed(naming.names)}`));
+        continue;
+      }
+      for (const type of naming.types) types.set(type, path);
     }
-    const built: string[] = [];
-    for (const file of reach) {
-      const role = await roleOf(makefiles, file);
-      if (role) built.push(file);
-      if (role === "library") observations.push(libraryMember(file));
+    for (const file of built) {
+      units.add(file);
+      if ((await roleOf(makefiles, file)) === "library") observations.push(libraryMember(file));
       // Such as a header that the vDSO shares.
       const special = file === path ? undefined : kindOfFile(file).observation;
       if (special)
@@ -59,10 +103,8 @@ export async function affectedUnits(
           severity: "needs-review",
         });
     }
-    if (built.length > UNIT_LIMIT) observations.push(fanOut(path, `${built.length} units`));
-    else for (const file of built) units.add(file);
   }
-  return { units: [...units].sort(), observations };
+  return { units: [...units].sort(), types, observations };
 }
 
 /** A file that no unit of this kernel is made of, with the option that is off where the makefiles tell. */
@@ -121,13 +163,19 @@ export function unitAppears(path: string, added: boolean): Observation {
   };
 }
 
-function fanOut(path: string, count: string): Observation {
+/** @param reason why it is not enough to look at the units that name what changed */
+function fanOut(path: string, count: string, reason = "it is new or removed"): Observation {
   return {
     rule: "header-fan-out",
     severity: "unsafe",
     file: path,
-    message: `${path} is included by ${count}; the limit is ${UNIT_LIMIT} units`,
+    message: `${path} is included by ${count}, the limit is ${UNIT_LIMIT} units, and what changes in it cannot be told apart by name: ${reason}`,
   };
+}
+
+function listed(names: readonly string[]): string {
+  const shown = names.slice(0, 3).map((name) => `'${name}'`);
+  return names.length > 3 ? `${shown.join(", ")} or ${names.length - 3} more` : shown.join(" or ");
 }
 
 function libraryMember(path: string): Observation {
