@@ -292,6 +292,23 @@ function membersOf(tokens: readonly string[]): Member[] | undefined {
       at = close;
       continue;
     }
+    if (token === "(") {
+      const close = closing(tokens, at);
+      let inside = tokens.slice(at + 1, close);
+      if (inside.includes(";")) {
+        // `struct_group(name, members)` and its kin (include/linux/stddef.h).
+        while (inside[1] === ",") inside = inside.slice(2);
+        const grouped = membersOf(inside);
+        if (grouped === undefined) return undefined;
+        members.push(...grouped);
+        parts = [];
+        at = close + 1;
+        continue;
+      }
+      parts.push(...tokens.slice(at, close + 1));
+      at = close;
+      continue;
+    }
     if (token !== ";") {
       parts.push(token);
       continue;

@@ -1,13 +1,14 @@
 import { existsSync } from "node:fs";
 import { readFile } from "node:fs/promises";
-import { join, relative } from "node:path";
+import { join, relative, resolve } from "node:path";
 import { Fault } from "../host/fault.js";
 import { run } from "../host/run.js";
-import type { Work } from "../host/work.js";
+import { checkpoint, type Work } from "../host/work.js";
 import type { KernelProfile } from "../profile/profile.js";
 import { type ChangedNames, describe, isDirective, type NameKind } from "./changed-names.js";
 import { type HeaderItem, headerItems } from "./header-items.js";
 import { SOURCE_ARCH } from "./kbuild.js";
+import { buildCache, writeAside } from "./originals.js";
 import type { FileChange } from "./patch-files.js";
 import { sourceFolders } from "./source-folders.js";
 
@@ -16,11 +17,11 @@ const DEADLINE = 300;
 const FILE_LIMIT = 500;
 
 /**
- * Finds the `.c` files that may notice a change: those that name what changed, or a macro, function or variable of a
- * header that does, over any number of headers. Names that macros may put together of parts (`##`) count where all that
- * is left without the macro's own part is named.
+ * Finds the files that may notice a change: `.c` files that name what changed, or a macro, function or variable of a
+ * header that does, over any number of headers; and headers that do so in a way that cannot be told by name. Where a
+ * macro may put a name together (`##`), its parts count as the name; macros that have others do so are not seen through.
  * @param changes the whole patch: its files count as they were and as they become
- * @returns paths, sorted; or a sentence when it cannot be told by names
+ * @returns paths, sorted; or a sentence when there are too many
  */
 export async function namingFiles(
   work: Work,
@@ -32,14 +33,16 @@ export async function namingFiles(
   const files = new Set<string>();
   const headers = new Map<string, HeaderItem[] | undefined>();
   let pending = new Map(changed.names);
-  let parts: Parts | undefined;
+  let patterns: readonly RegExp[] | undefined;
   while (pending.size > 0) {
     for (const [name, kind] of pending) known.set(name, kind);
-    const wanted = new Set(pending.keys());
-    const pastable = [...pending].filter(([, kind]) => kind !== "new macro").map(([name]) => name);
-    if (pastable.length > 0) parts ??= await pastedParts(work, profile);
-    for (const rest of pastable.flatMap((name) => (parts ? restsOf(name, parts) : []))) wanted.add(rest);
-    const found = await filesWithWords(work, profile, wanted);
+    const wanted = new Map(pending);
+    for (const [name, kind] of pending) {
+      if (kind === "new macro") continue;
+      patterns ??= await pastings(work, profile);
+      for (const part of partsOf(name, patterns)) if (wanted.get(part) !== "macro") wanted.set(part, kind);
+    }
+    const found = await filesWithWords(work, profile, [...wanted.keys()]);
     for (const { path, before, after } of changes) {
       const words = [before, after].flatMap((text) => (text ? tokensIn(text.toString("latin1")) : []));
       if (words.some((word) => wanted.has(word))) found.add(path);
@@ -50,8 +53,9 @@ export async function namingFiles(
       else {
         if (!headers.has(path)) headers.set(path, await itemsOf(profile, changes, path));
         const users = usersIn(headers.get(path), pending, wanted);
-        if (typeof users === "string") return `${users} in ${path}`;
-        for (const [name, kind] of users) if (!known.has(name)) next.set(name, kind);
+        // Whatever includes it may notice.
+        if (users === undefined) files.add(path);
+        for (const [name, kind] of users ?? []) if (!known.has(name)) next.set(name, kind);
       }
     }
     if (files.size > FILE_LIMIT) return `more than ${FILE_LIMIT} files use it`;
@@ -60,42 +64,47 @@ export async function namingFiles(
   return [...files].sort();
 }
 
-/** Of a header the names of what uses others. @param wanted `names`, and parts of them */
+/**
+ * Of a header the names of what uses others.
+ * @param wanted `names`, and what macros may make them of
+ * @returns undefined when it may be anything in it
+ */
 function usersIn(
   items: readonly HeaderItem[] | undefined,
   names: ReadonlyMap<string, NameKind>,
-  wanted: ReadonlySet<string>,
-): Map<string, NameKind> | string {
-  if (!items) return "braces do not match before preprocessing";
+  wanted: ReadonlyMap<string, NameKind>,
+): Map<string, NameKind> | undefined {
+  if (!items) return undefined;
   const users = new Map<string, NameKind>();
-  const isValue = (word: string) => wanted.has(word) && names.get(word) !== "code";
+  // Types are compared as the compiler laid them out; only what stands for a number can change that.
+  const isValue = (word: string) => (wanted.get(word) ?? "code") !== "code";
   for (const item of items) {
     const asked = tokensIn(item.condition).find((word) => names.has(word));
-    if (asked !== undefined && !(isDirective(item) && item.name === asked))
-      return `an #if asks for '${asked}'`;
+    if (asked !== undefined && !(isDirective(item) && item.name === asked)) return undefined;
     const words = tokensIn(item.text).filter((word) => wanted.has(word));
     if (words.length === 0) continue;
     if (isDirective(item)) {
       if (item.kind === "define") users.set(item.name, "macro");
-      else if (item.kind !== "undef") return `'${item.text.replace("# ", "#")}'`;
+      // `#include NAME`; file names are no names, nor is what an `#error` says.
+      else if (/^# (include|include_next|import) \w/.test(item.text)) return undefined;
       continue;
     }
     const described = describe(item);
-    if (typeof described === "string") return described;
+    const isType = /^(?:struct|union|enum|typedef) /.test(item.text);
+    // Nothing of a type becomes code, nor do the parameters of a prototype.
+    const isDeclared =
+      typeof described !== "string" && item.kind === "declaration" && !item.tokens.includes("=");
+    if ((isType || isDeclared) && !words.some(isValue) && !item.text.includes("# define")) continue;
+    if (typeof described === "string") return undefined;
     for (const { name, text } of described.macros)
       if (tokensIn(text).some((word) => wanted.has(word))) users.set(name, "macro");
-    if (described.kind === "symbol") {
-      // The parameters of a prototype say nothing that code is made of.
-      const isPrototype =
-        item.kind === "declaration" && item.tokens.includes("(") && !item.tokens.includes("=");
-      if (!isPrototype || words.some(isValue)) for (const name of described.names) users.set(name, "code");
-    } else if (described.kind !== "nothing") {
-      // Types are compared as the compiler laid them out; only what stands for a number can change that.
+    if (described.kind === "symbol") for (const name of described.names) users.set(name, "code");
+    else if (described.kind !== "nothing") {
       const own = new Set(described.members.map(({ name }) => name));
       const used = words.find(
-        (word) => isValue(word) && (!own.has(word) || names.get(word)?.endsWith("macro")),
+        (word) => isValue(word) && (!own.has(word) || wanted.get(word)?.endsWith("macro")),
       );
-      if (used !== undefined) return `${described.tag || "a type"} uses '${used}'`;
+      if (used !== undefined) return undefined;
     }
   }
   return users;
@@ -124,45 +133,58 @@ function tokensIn(text: string): string[] {
 async function filesWithWords(
   work: Work,
   profile: KernelProfile,
-  words: ReadonlySet<string>,
+  words: readonly string[],
 ): Promise<Set<string>> {
   const options = ["--files-with-matches", "--word-regexp", "--fixed-strings", "--file=-"];
-  const lines = await search(work, profile, options, [...words].join("\n"));
+  const lines = await search(work, profile, options, words.join("\n"));
   return new Set(lines.map((file) => (file.startsWith("/") ? relative(profile.build, file) : file)));
 }
 
-/** What stands beside a `##`: before it, and behind it. Parameters of macros are among them, and do no harm. */
-interface Parts {
-  readonly first: ReadonlySet<string>;
-  readonly last: ReadonlySet<string>;
-}
-
-async function pastedParts(work: Work, profile: KernelProfile): Promise<Parts> {
-  const options = [
-    "--only-matching",
-    "--no-filename",
-    "--no-line-number",
-    "-e",
-    "\\w+\\s*##",
-    "-e",
-    "##\\s*\\w+",
-  ];
-  const found = await search(work, profile, options);
-  const pieces = (pattern: RegExp) =>
-    new Set(found.map((text) => pattern.exec(text)?.[1]).filter((text) => text !== undefined));
-  return { first: pieces(/^(\w+)\s*##$/), last: pieces(/^##\s*(\w+)$/) };
-}
-
-/** What is left of a name without such parts; macros may nest once. */
-function restsOf(name: string, parts: Parts, depth = 2): string[] {
-  if (depth === 0) return [];
-  const rests: string[] = [];
-  for (let at = 1; at < name.length; at++) {
-    const [front, back] = [name.slice(0, at), name.slice(at)];
-    if (parts.first.has(front)) rests.push(back);
-    if (parts.last.has(back)) rests.push(front);
+/**
+ * How macros of the kernel put names together (`##`): one pattern for each way, in which their own words stand and their
+ * parameters match anything. A profile's source in our cache never changes, so that the answer is kept.
+ */
+async function pastings(work: Work, profile: KernelProfile): Promise<RegExp[]> {
+  const isOurs = !relative(work.cache, profile.source).startsWith("..");
+  const kept = join(await buildCache(work, profile), "pastings.json");
+  let patterns: string[];
+  if (isOurs && existsSync(kept)) patterns = JSON.parse(await readFile(kept, "utf8")) as string[];
+  else {
+    const found = new Set<string>();
+    for (const file of await search(work, profile, ["--files-with-matches", "-e", "##"])) {
+      checkpoint(work);
+      const source = await readFile(resolve(profile.source, file), "latin1");
+      for (const pattern of pastingsIn(source)) found.add(pattern);
+    }
+    patterns = [...found].sort();
+    if (isOurs) await writeAside(kept, JSON.stringify(patterns));
   }
-  return [...rests, ...rests.flatMap((rest) => restsOf(rest, parts, depth - 1))];
+  return patterns.map((pattern) => new RegExp(pattern));
+}
+
+/** Of macros that add nothing of their own (`a ## b`) nothing can be told. */
+function* pastingsIn(source: string): Generator<string> {
+  for (const [text, list = ""] of source.matchAll(MACRO)) {
+    if (!text.includes("##")) continue;
+    const parameters = new Set(list.match(/\w+/g));
+    for (const [chain] of text.matchAll(/\w+(?:[\s\\]*##[\s\\]*\w+)+/g)) {
+      const words = chain.split(/[\s\\]*##[\s\\]*/);
+      if (words.every((word) => parameters.has(word)) || !words.some((word) => parameters.has(word)))
+        continue;
+      yield `^${words.map((word) => (parameters.has(word) ? "(\\w*)" : word)).join("")}$`;
+    }
+  }
+}
+
+const MACRO = /^[ \t]*#[ \t]*define[ \t]+\w+(?:\(([^)]*)\))?(?:.*\\\n)*.*$/gm;
+
+/** Words that somebody must have written for such a macro to make the name; of several the longest. */
+function partsOf(name: string, patterns: readonly RegExp[]): string[] {
+  return patterns.flatMap((pattern) => {
+    const [, ...parts] = pattern.exec(name) ?? [];
+    const [longest = ""] = parts.toSorted((a, b) => b.length - a.length);
+    return longest === "" || longest === name ? [] : [longest];
+  });
 }
 
 /** @returns lines of what ripgrep prints, from the tree's own C files and from what its build generated */

@@ -14,22 +14,19 @@ export interface AffectedUnits {
   /** Paths of `.c` files that the configuration builds, sorted. Some may turn out not to read any changed file. */
   readonly units: readonly string[];
   /**
-   * Types that change in headers of which only the units that name a change are looked at: to be proven by those to be
-   * laid out as before (`struct tag`, and the header).
+   * Types that change in headers of which only the units that name a change are looked at, and the headers (`struct
+   * tag`): to be proven by those units to be laid out as before.
    */
   readonly types: ReadonlyMap<string, string>;
   readonly observations: readonly Observation[];
 }
 
-/**
- * Of a header with more units, only those count that name what changed in it. Beyond so many of these it is refused:
- * each is compiled, judged and carried by itself.
- */
+/** Beyond so many units a header is refused: each is compiled, judged and carried by itself. */
 export const UNIT_LIMIT = 64;
 
 /**
  * Finds the units that changed files belong to: the file itself, and whatever includes it, over any number of
- * headers and included `.c` files; of a header that very many include, the units that name what changed in it. Only what
+ * headers and included `.c` files; of a header those that name what changed in it, where that can be told. Only what
  * the configuration builds counts. Everything in the patch that compiled C cannot carry is observed.
  */
 export async function affectedUnits(
@@ -47,22 +44,40 @@ export async function affectedUnits(
     for (const file of files) if (await roleOf(makefiles, file)) built.push(file);
     return built;
   };
-  const unitsThatName = async (before: Buffer, after: Buffer) => {
-    const changed = changedNames(before.toString("latin1"), after.toString("latin1"));
-    if (typeof changed === "string") return changed;
-    const files = await namingFiles(work, profile, changes, changed);
-    if (typeof files === "string") return files;
-    const compiled = new Set<string>();
+  const includersOfAll = async (files: readonly string[]) => {
+    const all = new Set<string>();
     for (const file of files) {
       const includers = await includersOf(file);
       if (typeof includers === "string") return `${file} names it`;
-      for (const includer of includers) compiled.add(includer);
+      for (const includer of includers) all.add(includer);
     }
-    return {
-      built: await builtOf([...compiled].sort()),
-      types: changed.types,
-      names: [...changed.names.keys()],
-    };
+    return all;
+  };
+  const reachOf = async (
+    path: string,
+    before: Buffer | undefined,
+    after: Buffer | undefined,
+  ): Promise<Reach> => {
+    let reason = "it is new or removed";
+    if (path.endsWith(".h") && before && after) {
+      const changed = changedNames(before.toString("latin1"), after.toString("latin1"));
+      const files =
+        typeof changed === "string" ? changed : await namingFiles(work, profile, changes, changed);
+      const compiled = typeof files === "string" ? files : await includersOfAll(files);
+      if (typeof changed === "string" || typeof compiled === "string") reason = String(compiled);
+      else {
+        const built = await builtOf([...compiled].sort());
+        if (built.length <= UNIT_LIMIT) return { built, types: changed.types };
+        reason = `${built.length} units name ${listed([...changed.names.keys()])}`;
+      }
+    }
+    const includers = await includersOf(path);
+    if (includers === "too many")
+      return { refusal: fanOut(path, `more than ${INCLUDER_LIMIT} files`, reason) };
+    if (includers === "every unit") return { refusal: fanOut(path, "every unit", reason) };
+    const built = await builtOf(includers);
+    if (built.length > UNIT_LIMIT) return { refusal: fanOut(path, `${built.length} units`, reason) };
+    return { built, types: new Set() };
   };
   for (const { path, before, after } of changes) {
     const kind = kindOfFile(path);
@@ -72,24 +87,13 @@ export async function affectedUnits(
       observations.push(unitAppears(path, before === undefined));
       continue;
     }
-    const includers = await includersOf(path);
-    const all = typeof includers === "string" ? undefined : await builtOf(includers);
-    const many = includers === "too many" ? `more than ${INCLUDER_LIMIT} files` : String(includers);
-    let built = all ?? [];
-    if (all === undefined || all.length > UNIT_LIMIT) {
-      const count = all ? `${all.length} units` : many;
-      const naming = before && after ? await unitsThatName(before, after) : undefined;
-      if (naming === undefined || typeof naming === "string") {
-        observations.push(fanOut(path, count, naming));
-        continue;
-      }
-      built = all ? naming.built.filter((file) => all.includes(file)) : naming.built;
-      if (built.length > UNIT_LIMIT) {
-        observations.push(fanOut(path, count, `${built.length} of them name ${listed(naming.names)}`));
-        continue;
-      }
-      for (const type of naming.types) types.set(type, path);
+    const reach = await reachOf(path, before, after);
+    if ("refusal" in reach) {
+      observations.push(reach.refusal);
+      continue;
     }
+    const { built } = reach;
+    for (const type of reach.types) types.set(type, path);
     for (const file of built) {
       units.add(file);
       if ((await roleOf(makefiles, file)) === "library") observations.push(libraryMember(file));
@@ -163,13 +167,18 @@ export function unitAppears(path: string, added: boolean): Observation {
   };
 }
 
+/** The units to look at, and the types that these must prove to be laid out as before. */
+type Reach =
+  | { readonly built: readonly string[]; readonly types: ReadonlySet<string> }
+  | { readonly refusal: Observation };
+
 /** @param reason why it is not enough to look at the units that name what changed */
-function fanOut(path: string, count: string, reason = "it is new or removed"): Observation {
+function fanOut(path: string, count: string, reason: string): Observation {
   return {
     rule: "header-fan-out",
     severity: "unsafe",
     file: path,
-    message: `${path} is included by ${count}, the limit is ${UNIT_LIMIT} units, and what changes in it cannot be told apart by name: ${reason}`,
+    message: `${path} is included by ${count}, the limit is ${UNIT_LIMIT} units, and looking at those that name what changed does not help: ${reason}`,
   };
 }
 
