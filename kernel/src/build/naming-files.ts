@@ -21,7 +21,7 @@ const FILE_LIMIT = 500;
  * header that does, over any number of headers; and headers that do so in a way that cannot be told by name. Where a
  * macro may put a name together (`##`), its parts count as the name; macros that have others do so are not seen through.
  * @param changes the whole patch: its files count as they were and as they become
- * @returns paths, sorted; or a sentence when there are too many
+ * @returns paths, sorted; or, when there are too many, the beginning of a sentence that ends with the names
  */
 export async function namingFiles(
   work: Work,
@@ -58,7 +58,7 @@ export async function namingFiles(
         for (const [name, kind] of users ?? []) if (!known.has(name)) next.set(name, kind);
       }
     }
-    if (files.size > FILE_LIMIT) return `more than ${FILE_LIMIT} files use it`;
+    if (files.size > FILE_LIMIT) return `more than ${FILE_LIMIT} files may use`;
     pending = next;
   }
   return [...files].sort();
@@ -162,15 +162,15 @@ async function pastings(work: Work, profile: KernelProfile): Promise<RegExp[]> {
   return patterns.map((pattern) => new RegExp(pattern));
 }
 
-/** Of macros that add nothing of their own (`a ## b`) nothing can be told. */
+/** Of macros that add nothing of their own, or next to nothing (`a ## _ ## b`), nothing can be told. */
 function* pastingsIn(source: string): Generator<string> {
   for (const [text, list = ""] of source.matchAll(MACRO)) {
     if (!text.includes("##")) continue;
     const parameters = new Set(list.match(/\w+/g));
     for (const [chain] of text.matchAll(/\w+(?:[\s\\]*##[\s\\]*\w+)+/g)) {
       const words = chain.split(/[\s\\]*##[\s\\]*/);
-      if (words.every((word) => parameters.has(word)) || !words.some((word) => parameters.has(word)))
-        continue;
+      const own = words.filter((word) => !parameters.has(word));
+      if (own.length === words.length || !own.some((word) => /[^\W_]{2}/.test(word))) continue;
       yield `^${words.map((word) => (parameters.has(word) ? "(\\w*)" : word)).join("")}$`;
     }
   }

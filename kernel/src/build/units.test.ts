@@ -88,7 +88,8 @@ async function put(path: string, text: string): Promise<void> {
 }
 
 async function affected(...paths: string[]) {
-  const content = { before: Buffer.from("before"), after: Buffer.from("after") };
+  // What changes cannot be told by name.
+  const content = { before: Buffer.from(""), after: Buffer.from("#pragma pack(1)\n") };
   const found = await affectedUnits(
     work,
     profile,
@@ -127,18 +128,74 @@ test("a header that every unit gets is refused", async () => {
   expect([units, rules]).toEqual([[], ["header-fan-out include/linux/options.h"]]);
 });
 
-test("a header with more units than the limit is refused with their number", async () => {
+/** Many units that include `fs/many/many.h`, and more files. */
+async function manyUnits(more: Record<string, string> = {}): Promise<void> {
   const names = Array.from({ length: 70 }, (_, index) => `u${index}`);
   for (const name of names) await put(`source/fs/many/${name}.c`, '#include "many.h"\n');
   await put("source/fs/many/many.h", "");
-  await put("source/fs/many/Makefile", `obj-y += ${names.map((name) => `${name}.o`).join(" ")}\n`);
-  await put("source/fs/Makefile", "obj-y += many/\n");
-  const content = { before: Buffer.from("before"), after: Buffer.from("after") };
-  const { units, observations } = await affectedUnits(work, profile, [
-    { path: "fs/many/many.h", ...content },
-  ]);
+  const units = [
+    ...names,
+    ...Object.keys(more).flatMap((path) => /^fs\/many\/(\w+)\.c$/.exec(path)?.[1] ?? []),
+  ];
+  await put("source/fs/many/Makefile", `obj-y += ${units.map((name) => `${name}.o`).join(" ")}\n`);
+  await put("source/fs/Makefile", "obj-y += many/ a.o ext9/\n");
+  for (const [path, text] of Object.entries(more)) await put(`source/${path}`, text);
+}
+
+async function changing(before: string, after: string) {
+  const change = { path: "fs/many/many.h", before: Buffer.from(before), after: Buffer.from(after) };
+  const { units, types, observations } = await affectedUnits(work, profile, [change]);
+  return { units, types: [...types.keys()], messages: observations.map(({ message }) => message) };
+}
+
+test("a header with more units than the limit is refused with their number and the reason", async () => {
+  await manyUnits();
+  const { units, messages } = await changing("", "#pragma pack(1)\n");
   expect(units).toEqual([]);
-  expect(observations[0]?.message).toMatch(/included by 70 units; the limit is 64/);
+  expect(messages).toEqual([
+    expect.stringMatching(/included by 70 units, the limit is 64 .*'#pragma pack \( 1 \)' comes or goes/),
+  ]);
+});
+
+test("of a header that many include, units count that name what changes in it", async () => {
+  await manyUnits({
+    "fs/many/user.c": "int f(void) { return LIMIT; }\n",
+    "fs/many/other.c": "int LIMITS, NO_LIMIT;\n",
+    "include/linux/part.h":
+      "static inline int piece(void)\n{\n\treturn LIMIT;\n}\n#define WHOLE (piece() + 1)\n",
+    "fs/many/whole.c": "int g(void) { return WHOLE; }\n",
+    "fs/many/pasted.c": "int h(void) { return FIND(MIT); }\n",
+    "include/linux/paste.h": "#define FIND(x) \\\n\tLI##x\n",
+    "fs/many/traced.c": "#include <linux/traced.h>\n",
+    "include/linux/traced.h": "TRACE_EVENT(x, LIMIT);\n",
+  });
+  expect(await changing("#define LIMIT 1\n", "#define LIMIT 2\n")).toEqual({
+    units: ["fs/many/pasted.c", "fs/many/traced.c", "fs/many/user.c", "fs/many/whole.c"],
+    types: [],
+    messages: [],
+  });
+});
+
+test("a change that nobody who was there before can name reaches no unit", async () => {
+  await manyUnits({ "fs/many/user.c": "int f(int b) { return b; }\n" });
+  const { units, messages } = await changing("", "int b(void);\n#define NEW 1\n");
+  expect([units, messages]).toEqual([[], []]);
+});
+
+test("a type that changes is to be proven", async () => {
+  await manyUnits({ "fs/many/user.c": "int f(struct a *a) { return a->second; }\n" });
+  const { units, types } = await changing(
+    "struct a { int b, second; };\n",
+    "struct a { int b; unsigned second; };\n",
+  );
+  expect([units, types]).toEqual([["fs/many/user.c"], ["struct a"]]);
+});
+
+test("a header that too many units name is refused", async () => {
+  const more = Array.from({ length: 70 }, (_, at) => [`fs/many/v${at}.c`, "int f(void) { return LIMIT; }\n"]);
+  await manyUnits(Object.fromEntries(more));
+  const { messages } = await changing("#define LIMIT 1\n", "#define LIMIT 2\n");
+  expect(messages).toEqual([expect.stringMatching(/70 units name 'LIMIT'/)]);
 });
 
 test("members of a library archive are pointed out", async () => {

@@ -48,7 +48,7 @@ export async function affectedUnits(
     const all = new Set<string>();
     for (const file of files) {
       const includers = await includersOf(file);
-      if (typeof includers === "string") return `${file} names it`;
+      if (typeof includers === "string") return `too many units include ${file}, which names`;
       for (const includer of includers) all.add(includer);
     }
     return all;
@@ -64,7 +64,8 @@ export async function affectedUnits(
       const files =
         typeof changed === "string" ? changed : await namingFiles(work, profile, changes, changed);
       const compiled = typeof files === "string" ? files : await includersOfAll(files);
-      if (typeof changed === "string" || typeof compiled === "string") reason = String(compiled);
+      if (typeof changed === "string") reason = changed;
+      else if (typeof compiled === "string") reason = `${compiled} ${listed([...changed.names.keys()])}`;
       else {
         const built = await builtOf([...compiled].sort());
         if (built.length <= UNIT_LIMIT) return { built, types: changed.types };
