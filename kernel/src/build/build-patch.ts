@@ -28,7 +28,7 @@ import { applyPatches, type FileChange, type PatchFile } from "./patch-files.js"
 import { type PreObjects, preObjects } from "./pre-object.js";
 import { provenanceOf } from "./provenance.js";
 import { skeleton } from "./skeleton.js";
-import { affectedUnits, notBuilt } from "./units.js";
+import { type AffectedUnits, affectedUnits, notBuilt } from "./units.js";
 
 export interface BuildRequest {
   /** A series, applied in order. */
@@ -199,7 +199,7 @@ async function compareUnits(
     for (const [unit, original] of originals) pres.of(unit, original).catch(() => undefined);
   const patched = await compilePatched(work, profile, changes, originals, folder);
   observations.push(...patched.flatMap((unit) => unit.observations).filter(isFirst));
-  observations.push(...(await unread(profile, changes, originals, affected.observations)));
+  observations.push(...(await unread(profile, changes, originals, affected)));
 
   const roots = [await realpath(profile.source), join(await realpath(folder), "view")];
   const units: ComparedUnit[] = [];
@@ -293,7 +293,7 @@ async function unread(
   profile: KernelProfile,
   changes: readonly FileChange[],
   originals: ReadonlyMap<string, Original>,
-  explained: readonly Observation[],
+  { observations: explained, byName }: AffectedUnits,
 ): Promise<Observation[]> {
   const read = new Set(
     [...originals.values()].flatMap(({ sources }) => sources.map((path) => normalize(path))),
@@ -306,7 +306,20 @@ async function unread(
       !explained.some((observation) => observation.file === path && blocks(observation)),
   );
   const severity = originals.size > 0 ? ({ severity: "info" } as const) : {};
-  return Promise.all(missing.map(async ({ path }) => ({ ...(await notBuilt(profile, path)), ...severity })));
+  return Promise.all(
+    missing.map(async ({ path }) =>
+      byName.has(path) ? unnoticed(path) : { ...(await notBuilt(profile, path)), ...severity },
+    ),
+  );
+}
+
+function unnoticed(path: string): Observation {
+  return {
+    rule: "no-functional-change",
+    severity: "info",
+    file: path,
+    message: `nothing that this kernel is made of uses what changes in ${path}`,
+  };
 }
 
 function isCarried(unit: ComparedUnit): unit is ComparedUnit & { carried: ElfObject } {

@@ -18,6 +18,8 @@ export interface AffectedUnits {
    * tag`): to be proven by those units to be laid out as before.
    */
   readonly types: ReadonlyMap<string, string>;
+  /** Headers of which only such units are looked at, if any. */
+  readonly byName: ReadonlySet<string>;
   readonly observations: readonly Observation[];
 }
 
@@ -38,6 +40,7 @@ export async function affectedUnits(
   const units = new Set<string>();
   const makefiles = readMakefiles(work, profile);
   const types = new Map<string, string>();
+  const byName = new Set<string>();
   const includersOf = await includerSearch(work, profile);
   const builtOf = async (files: Iterable<string>) => {
     const built: string[] = [];
@@ -78,7 +81,7 @@ export async function affectedUnits(
     if (includers === "every unit") return { refusal: fanOut(path, "every unit", reason) };
     const built = await builtOf(includers);
     if (built.length > UNIT_LIMIT) return { refusal: fanOut(path, `${built.length} units`, reason) };
-    return { built, types: new Set() };
+    return { built };
   };
   for (const { path, before, after } of changes) {
     const kind = kindOfFile(path);
@@ -94,7 +97,8 @@ export async function affectedUnits(
       continue;
     }
     const { built } = reach;
-    for (const type of reach.types) types.set(type, path);
+    if (reach.types) byName.add(path);
+    for (const type of reach.types ?? []) types.set(type, path);
     for (const file of built) {
       units.add(file);
       if ((await roleOf(makefiles, file)) === "library") observations.push(libraryMember(file));
@@ -109,7 +113,7 @@ export async function affectedUnits(
         });
     }
   }
-  return { units: [...units].sort(), types, observations };
+  return { units: [...units].sort(), types, byName, observations };
 }
 
 /** A file that no unit of this kernel is made of, with the option that is off where the makefiles tell. */
@@ -168,9 +172,9 @@ export function unitAppears(path: string, added: boolean): Observation {
   };
 }
 
-/** The units to look at, and the types that these must prove to be laid out as before. */
+/** The units to look at, and, when not all are, the types that these must prove to be laid out as before. */
 type Reach =
-  | { readonly built: readonly string[]; readonly types: ReadonlySet<string> }
+  | { readonly built: readonly string[]; readonly types?: ReadonlySet<string> }
   | { readonly refusal: Observation };
 
 /** @param reason why it is not enough to look at the units that name what changed */
