@@ -15,6 +15,9 @@ beforeEach(async () => {
     await mkdir(join(folder, name), { recursive: true });
   }
   await cp(join(ROOT, "tools/setup.mjs"), join(folder, "tools/setup.mjs"));
+  const told = JSON.stringify(join(folder, "calls"));
+  const bundle = `import { appendFileSync } from "node:fs";\nappendFileSync(${told}, "bundle\\n");\n`;
+  await writeFile(join(folder, "tools/bundle.mjs"), bundle);
   await writeFile(join(folder, "package-lock.json"), "{}");
   await needing("present");
   await recorder("node_modules/.bin/tsc");
@@ -31,7 +34,7 @@ afterEach(() => rm(folder, { recursive: true }));
 
 test("with nothing to do it only compiles", async () => {
   expect(await setup()).toMatchObject({ status: 0, stderr: "" });
-  expect(await calls()).toEqual(["tsc -b"]);
+  expect(await calls()).toEqual(["tsc -b", "bundle"]);
 });
 
 test("what lacks is named with its reason and installed, once", async () => {
@@ -45,7 +48,7 @@ test("what lacks is named with its reason and installed, once", async () => {
   ]);
   await rm(join(folder, "calls"));
   expect((await setup()).status).toBe(0);
-  expect(await calls()).toEqual(["tsc -b"]);
+  expect(await calls()).toEqual(["tsc -b", "bundle"]);
 });
 
 test("where it may not install, it prints the one line to run and says so by its status", async () => {
@@ -70,6 +73,7 @@ test.each([
     "npm ci --ignore-scripts --no-audit --no-fund",
     expect.stringMatching(/^npm rebuild .*tree-sitter/),
     "tsc -b",
+    "bundle",
   ]);
 });
 
@@ -83,13 +87,13 @@ test("a native parser that cannot be compiled is no reason to stop", async () =>
 test("a native parser older than the grammar is compiled again, and once", async () => {
   await grammarAndParser();
   expect((await setup()).status).toBe(0);
-  expect(await calls()).toEqual(["tsc -b"]);
+  expect(await calls()).toEqual(["tsc -b", "bundle"]);
   await utimes(join(folder, "grammars/src/scanner.c"), 20, 20);
   await recorder("bin/npm", `touch "${folder}/grammars/build/Release/tree_sitter_kernel_c.node"`);
   await rm(join(folder, "calls"));
   expect((await setup()).status).toBe(0);
   expect((await setup()).status).toBe(0);
-  expect(await calls()).toEqual(["npm rebuild tree-sitter-kernel-c", "tsc -b", "tsc -b"]);
+  expect(await calls()).toEqual(["npm rebuild tree-sitter-kernel-c", "tsc -b", "bundle", "tsc -b", "bundle"]);
 });
 
 test("two at once install once", async () => {

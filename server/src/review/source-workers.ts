@@ -51,7 +51,8 @@ export function startWorkers(tree: SourceTree, count: number): SourceWorkers {
     findUses: async (text, names, everywhere) => {
       // They are many: each thread is told them once.
       if (everywhere && everywhere !== toldEverywhere)
-        for (const thread of threads) void thread.ask({ kind: "names", everywhere });
+        // What ends a thread before it answers ends the question below, too, which somebody waits for.
+        for (const thread of threads) thread.ask({ kind: "names", everywhere }).catch(() => undefined);
       toldEverywhere = everywhere ?? toldEverywhere;
       const job: Job = { kind: "uses", text, names, everywhere: everywhere !== undefined };
       return (await ask(job)) as Awaited<ReturnType<FindUses>>;
