@@ -29,7 +29,9 @@ export function missingFiles(
   const errors = complaints.filter(({ rule }) => rule === "does-not-compile");
   for (const { message, file, detail = "" } of errors) {
     // Where else it is declared.
-    const noted = [...detail.matchAll(/^([^\s:]+\.h):[\d:]+ note: /gm)].map(([, path = ""]) => path);
+    const noted = [
+      ...detail.matchAll(/^([^\s:]+\.h):[\d:]+ note: (?:previous|declared here|originally)/gm),
+    ].map(([, path = ""]) => path);
     add(noted.filter((path) => difference.change(path)));
     const lacking = /^([^\s:]+): No such file or directory/.exec(message)?.[1];
     if (lacking !== undefined) add(difference.added.filter((path) => path.endsWith(`/${lacking}`)));
