@@ -185,6 +185,18 @@ test("a header's change that nobody can notice changes nothing, however many inc
   ]);
 }, 300_000);
 
+test("a type of a header changes, and no compiled file shows how it is laid out now", async () => {
+  const patch = await edited("include/linux/bpf.h", (text) =>
+    text.replace("struct bpf_func_proto {", "struct bpf_func_proto {\n\tint nobodys_name;"),
+  );
+  const { observations } = await build("out-unproven", patch);
+  expect(observations.find(({ rule }) => rule === "header-fan-out")).toMatchObject({
+    symbol: "struct bpf_func_proto",
+    file: "include/linux/bpf.h",
+    severity: "unsafe",
+  });
+}, 300_000);
+
 test("a file that this kernel is not made of is refused with the option that is off", async () => {
   const { observations } = await build(
     "out-off",

@@ -293,7 +293,7 @@ async function unread(
   profile: KernelProfile,
   changes: readonly FileChange[],
   originals: ReadonlyMap<string, Original>,
-  { observations: explained, byName }: AffectedUnits,
+  { observations: explained, byName, types }: AffectedUnits,
 ): Promise<Observation[]> {
   const read = new Set(
     [...originals.values()].flatMap(({ sources }) => sources.map((path) => normalize(path))),
@@ -302,6 +302,8 @@ async function unread(
     ({ path, before }) =>
       before &&
       !read.has(path) &&
+      // Of these more is said.
+      ![...types.values()].includes(path) &&
       kindOfFile(path).role !== "other" &&
       !explained.some((observation) => observation.file === path && blocks(observation)),
   );
