@@ -1,9 +1,9 @@
-import { chmod, mkdir, mkdtemp, realpath, rm, writeFile } from "node:fs/promises";
-import { tmpdir } from "node:os";
+import { chmod, mkdir, mkdtemp, readFile, realpath, rm, writeFile } from "node:fs/promises";
+import { constants, tmpdir } from "node:os";
 import { dirname, join } from "node:path";
 import { smallTree } from "@kernel-hotpatch/server/tree/small-tree";
 import { afterEach, beforeEach, expect, test, vi } from "vitest";
-import { type Editor, type EditorStart, startEditor } from "./editor.js";
+import { Editor, type EditorStart, startEditor } from "./editor.js";
 import { gitIn } from "./git.js";
 
 // Each test starts a server of its own, on a machine that may be busy.
@@ -294,3 +294,20 @@ test("a signal ends the server", async () => {
   const editor = await edit();
   expect(await editor.kill()).toBe(130);
 });
+
+test("a signal ends a server that is still starting", async () => {
+  const editor = new Editor({});
+  await expect.poll(() => handlesSignals(editor.server.pid), { ...WAIT, interval: 5 }).toBe(true);
+  expect(await editor.kill()).toBe(130);
+});
+
+/**
+ * Whether a server of ours handles signals by now: each has a bit (proc_pid_status(5), SigCgt). SIGTERM would tell
+ * nothing: Node handles it from the start, until we do.
+ */
+async function handlesSignals(pid = 0): Promise<boolean> {
+  // Until the new program is there, what the parent handles is shown.
+  if (!(await readFile(`/proc/${pid}/cmdline`, "latin1")).includes("--stdio")) return false;
+  const [, caught = "0"] = /^SigCgt:\s*(\w+)/m.exec(await readFile(`/proc/${pid}/status`, "latin1")) ?? [];
+  return ((BigInt(`0x${caught}`) >> BigInt(constants.signals.SIGHUP - 1)) & 1n) === 1n;
+}

@@ -1,4 +1,4 @@
-// Bundles the compiled server: it starts in half the time of its two hundred modules, each looked up by itself.
+// Bundles the compiled server: two hundred modules, each looked up by itself, take longer to start.
 import { mkdirSync, readFileSync, renameSync, writeFileSync } from "node:fs";
 import { dirname } from "node:path";
 import { fileURLToPath } from "node:url";

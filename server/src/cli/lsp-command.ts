@@ -12,13 +12,13 @@ export function addLspCommand(program: Command, stop: AbortController): void {
     .option("--clientProcessId <pid>", "end when that process does")
     .addHelpText("after", "\nHow editors start it: docs/editors.md")
     .action(async () => {
+      process.on("exit", () => stop.abort());
+      // In a turn of its own: by then all who listen have ended what they started.
+      stop.signal.addEventListener("abort", () => setImmediate(() => process.exit(130)));
       const [{ defaultCache }, { serve }] = await Promise.all([
         import("@kernel-hotpatch/kernel/host/work"),
         import("../lsp/serve.js"),
       ]);
-      process.on("exit", () => stop.abort());
-      // In a turn of its own: by then all who listen have ended what they started.
-      stop.signal.addEventListener("abort", () => setImmediate(() => process.exit(130)));
       serve(
         { signal: stop.signal, cache: defaultCache(), progress: () => undefined },
         process.stdin,

@@ -21,7 +21,6 @@ export interface Seed {
 
 export type Job =
   | { readonly kind: "compare"; readonly file: FileChange }
-  | { readonly kind: "names"; readonly everywhere: ReadonlySet<string> }
   | {
       readonly kind: "uses";
       readonly text: string;
@@ -33,6 +32,11 @@ export type Job =
 export interface Asked {
   readonly id: number;
   readonly job: Job;
+}
+
+/** Names to look for from now on; there is no answer to it. */
+export interface Told {
+  readonly everywhere: ReadonlySet<string>;
 }
 
 export interface Answer {
@@ -50,25 +54,28 @@ const readConditions = readConditionsOf({
 
 rest();
 
-const asked: Asked[] = [];
+const received: (Asked | Told)[] = [];
+let everywhere: ReadonlySet<string> = new Set();
 let isWorking = false;
-parentPort?.on("message", (one: Asked | "end") => {
+parentPort?.on("message", (one: Asked | Told | "end") => {
   if (one === "end") return void parentPort?.close();
-  asked.push(one);
+  received.push(one);
   if (!isWorking) void workOn();
 });
 
 async function workOn(): Promise<void> {
   isWorking = true;
-  for (let next = asked.shift(); next; next = asked.shift()) {
+  for (let next = received.shift(); next; next = received.shift()) {
+    if ("everywhere" in next) {
+      everywhere = next.everywhere;
+      continue;
+    }
     // Trees are given back between two turns of the event loop only, and messages that wait make no turn.
     await setImmediate();
     parentPort?.postMessage(answer(next));
   }
   isWorking = false;
 }
-
-let everywhere: ReadonlySet<string> = new Set();
 
 function answer({ id, job }: Asked): Answer {
   Atomics.store(state, BUSY, 1);
@@ -91,9 +98,6 @@ function result(job: Job): unknown {
   switch (job.kind) {
     case "compare":
       return compareFile(engine, job.file, readConditions);
-    case "names":
-      everywhere = job.everywhere;
-      return undefined;
     case "uses":
       return usesInFile(engine, job.text, job.names, job.everywhere ? everywhere : undefined);
   }

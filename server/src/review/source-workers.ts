@@ -6,7 +6,7 @@ import { Fault } from "@kernel-hotpatch/kernel/host/fault";
 import { type Compare, isC } from "../change/read-change-set.js";
 import type { FindUses } from "../tree/gather-facts.js";
 import type { SourceTree } from "../tree/source-tree.js";
-import type { Answer, Asked, Job, Seed } from "./source-worker.js";
+import type { Answer, Asked, Job, Seed, Told } from "./source-worker.js";
 import { BUSY, STOP } from "./thread-state.js";
 
 /** Threads that parse, one for each processor: a patch of hundreds of files is read by all of them. */
@@ -51,8 +51,7 @@ export function startWorkers(tree: SourceTree, count: number): SourceWorkers {
     findUses: async (text, names, everywhere) => {
       // They are many: each thread is told them once.
       if (everywhere && everywhere !== toldEverywhere)
-        // What ends a thread before it answers ends the question below, too, which somebody waits for.
-        for (const thread of threads) thread.ask({ kind: "names", everywhere }).catch(() => undefined);
+        for (const thread of threads) thread.tell({ everywhere });
       toldEverywhere = everywhere ?? toldEverywhere;
       const job: Job = { kind: "uses", text, names, everywhere: everywhere !== undefined };
       return (await ask(job)) as Awaited<ReturnType<FindUses>>;
@@ -106,6 +105,7 @@ function openThread(seed: Omit<Seed, "state">) {
         waiting.set(id, { resolve, reject });
         worker.postMessage({ id, job } satisfies Asked);
       }),
+    tell: (names: Told) => worker.postMessage(names),
     close: async () => {
       Atomics.store(state, STOP, 1);
       if (ended !== undefined) return;
