@@ -27,7 +27,8 @@ const CLOSING = "})]";
 /**
  * Divides the text of a header, without preprocessing it. What stands between two branches of an `#if` inside of a
  * declaration stays part of that declaration.
- * @returns in order; undefined when braces do not match, so that nobody can tell where anything ends
+ * @returns in order; undefined when braces do not match or the last declaration does not end, so that nobody can tell where
+ *   anything does
  */
 export function headerItems(source: string): HeaderItem[] | undefined {
   const items: HeaderItem[] = [];
@@ -64,9 +65,15 @@ export function headerItems(source: string): HeaderItem[] | undefined {
       if (depth === 0 && (token === ";" || (token === "}" && isFunction))) end();
     }
   }
+  // Something that goes on where it is included, such as an entry of a table.
+  if (tokens.length > 0 && !isInvocation(tokens)) return undefined;
   if (depth !== 0 || conditions.length > 0) return undefined;
   end();
   return items;
+}
+
+export function isDirective(item: HeaderItem): item is Directive {
+  return item.kind !== "function" && item.kind !== "declaration";
 }
 
 export function tokensOf(text: string): string[] {

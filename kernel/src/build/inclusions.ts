@@ -9,7 +9,7 @@ import { SOURCE_ARCH } from "./kbuild.js";
 import { buildCache } from "./originals.js";
 import { sourceFolders } from "./source-folders.js";
 
-/** One `#include` line somewhere in the tree. */
+/** One `#include` line somewhere in the tree, or a macro for one. */
 interface Inclusion {
   readonly includer: string;
   /** As written between the quotes or angle brackets. */
@@ -22,23 +22,26 @@ const EVERYWHERE = new Set(
   ["compiler-version.h", "kconfig.h", "compiler_types.h"].map((name) => `include/linux/${name}`),
 );
 /** Beyond so many files nobody asks any more which of them are built. */
-export const INCLUDER_LIMIT = 1000;
+const INCLUDER_LIMIT = 1000;
 const DEADLINE = 300;
 
-/** Finds what includes a file, over any number of headers and of `.c` files that others include. */
-export type FindIncluders = (path: string) => Promise<string[] | "too many" | "every unit">;
+/** How many they are, in words. */
+type Many = `more than ${number} files` | "every unit";
+
+/** Finds what includes any of some files, over any number of headers and of `.c` files that others include. */
+export type FindIncluders = (paths: readonly string[]) => Promise<string[] | Many>;
 
 /**
  * Includes are found in the text, regardless of `#if`, and where it is unclear which file of that name is meant,
  * the one asked for is assumed: too much is found rather than too little, and the compiler's own list of what it read
  * decides afterwards.
- * @returns a function from a path to the `.c` files that include it, itself among them if it is one
+ * @returns a function from paths to the `.c` files that include them, those among them that are `.c` files too
  */
 export async function includerSearch(work: Work, profile: KernelProfile): Promise<FindIncluders> {
   const sources = await includedSources(work, profile);
-  return async (path) => {
-    const seen = new Set([path]);
-    let frontier = [path];
+  return async (paths) => {
+    const seen = new Set(paths);
+    let frontier = [...paths];
     while (frontier.length > 0) {
       const headers = frontier.filter((file) => !file.endsWith(".c"));
       const found = headers.length === 0 ? [] : await search(work, profile, namesPattern(headers));
@@ -49,8 +52,8 @@ export async function includerSearch(work: Work, profile: KernelProfile): Promis
         seen.add(inclusion.includer);
         next.push(inclusion.includer);
       }
-      if (next.some((file) => EVERYWHERE.has(file)) || EVERYWHERE.has(path)) return "every unit";
-      if (seen.size > INCLUDER_LIMIT) return "too many";
+      if ([...next, ...frontier].some((file) => EVERYWHERE.has(file))) return "every unit";
+      if (seen.size > INCLUDER_LIMIT) return `more than ${INCLUDER_LIMIT} files`;
       frontier = next;
     }
     return [...seen].filter((file) => file.endsWith(".c")).sort();
@@ -64,7 +67,7 @@ export async function includerSearch(work: Work, profile: KernelProfile): Promis
 async function includedSources(work: Work, profile: KernelProfile): Promise<Inclusion[]> {
   const pattern = String.raw`[^">]*\.c`;
   if (relative(work.cache, profile.source).startsWith("..")) return await search(work, profile, pattern);
-  const kept = join(await buildCache(work, profile), "included-sources.json");
+  const kept = join(await buildCache(work, profile), "included-sources-2.json");
   if (existsSync(kept)) return JSON.parse(await readFile(kept, "utf8")) as Inclusion[];
   const found = await search(work, profile, pattern);
   const aside = `${kept}.${process.pid}`;
@@ -80,7 +83,8 @@ async function search(work: Work, profile: KernelProfile, pattern: string): Prom
   const generated = [`arch/${arch}/include/generated`, "include/generated"]
     .map((folder) => join(profile.build, folder))
     .filter(existsSync);
-  const line = `^[[:blank:]]*#[[:blank:]]*include[[:blank:]]*["<]${pattern}[">]`;
+  // `#define NAME "file"` is for an `#include NAME`.
+  const line = `^[[:blank:]]*#[[:blank:]]*(include|define[[:blank:]]+[[:alnum:]_]+)[[:blank:]]*["<]${pattern}[">]`;
   const { status, stdout, stderr } = await run(
     work,
     ["grep", "-rHoE", "--include=*.c", "--include=*.h", "-e", line, "--", ...folders, ...generated],
@@ -90,7 +94,7 @@ async function search(work: Work, profile: KernelProfile, pattern: string): Prom
   if (status > 1) throw new Fault("defect", `cannot search the kernel's source: ${stderr.split("\n")[0]}`);
   return stdout
     .split("\n")
-    .map((text) => /^([^:]*):\s*#\s*include\s*(["<])(.*)[">]$/.exec(text))
+    .map((text) => /^([^:]*):\s*#\s*(?:include|define\s+\w+)\s*(["<])(.*)[">]$/.exec(text))
     .filter((match) => match !== null)
     .map(([, file = "", quote = "", text = ""]) => ({
       includer: file.startsWith(`${profile.build}/`) ? relative(profile.build, file) : file,

@@ -5,8 +5,9 @@ import { Fault } from "../host/fault.js";
 import { run } from "../host/run.js";
 import { checkpoint, type Work } from "../host/work.js";
 import type { KernelProfile } from "../profile/profile.js";
-import { type ChangedNames, describe, isDirective, type NameKind } from "./changed-names.js";
-import { type HeaderItem, headerItems } from "./header-items.js";
+import type { ChangedNames, NameKind } from "./changed-names.js";
+import { declaredBy } from "./declared-names.js";
+import { type HeaderItem, headerItems, isDirective } from "./header-items.js";
 import { SOURCE_ARCH } from "./kbuild.js";
 import { buildCache, writeAside } from "./originals.js";
 import type { FileChange } from "./patch-files.js";
@@ -19,42 +20,63 @@ const FILE_LIMIT = 500;
 /**
  * Finds the files that may notice a change: `.c` files that name what changed, or a macro, function or variable of a
  * header that does, over any number of headers; and headers that do so in a way that cannot be told by name. Where a
- * macro may put a name together (`##`), its parts count as the name; macros that have others do so are not seen through.
+ * macro may put a name together (`##`), its parts count as the name, in the files that can use that macro.
  * @param changes the whole patch: its files count as they were and as they become
+ * @param path the header
  * @returns paths, sorted; or, when there are too many, the beginning of a sentence that ends with the names
  */
 export async function namingFiles(
   work: Work,
   profile: KernelProfile,
   changes: readonly FileChange[],
+  path: string,
   changed: ChangedNames,
 ): Promise<string[] | string> {
+  if (changed.names.size === 0) return [];
+  const pastings = await readPastings(work, profile);
+  const driver = driverOf(path);
+  if (driver !== undefined && pastings.files.some((file) => file.endsWith(".h") && file.startsWith(driver)))
+    return `macros of ${driver} may put together`;
+  const pasting = await wordsOfAll(profile, pastings.files);
   const known = new Map<string, NameKind>();
   const files = new Set<string>();
   const headers = new Map<string, HeaderItem[] | undefined>();
   let pending = new Map(changed.names);
-  let patterns: readonly RegExp[] | undefined;
+  // Code that uses a member is the same while debug information tells so; who names it can see that.
+  const isMember = (name: string) => pending.get(name) === "member";
+  for (const file of await filesWithWords(work, profile, [...pending.keys()].filter(isMember)))
+    if (file.endsWith(".c")) files.add(file);
+  for (const name of [...pending.keys()].filter(isMember)) pending.delete(name);
   while (pending.size > 0) {
     for (const [name, kind] of pending) known.set(name, kind);
-    const wanted = new Map(pending);
+    const everywhere = new Map(pending);
+    const somewhere = new Map<string, NameKind>();
+    const scopes = new Set<string>();
     for (const [name, kind] of pending) {
-      if (kind === "new macro") continue;
-      patterns ??= await pastings(work, profile);
-      for (const part of partsOf(name, patterns)) if (wanted.get(part) !== "macro") wanted.set(part, kind);
+      for (const { part, scope } of partsOf(name, pastings)) {
+        const wanted = scope === "" ? everywhere : somewhere;
+        if (wanted.get(part) !== "macro") wanted.set(part, kind);
+        if (scope !== "") scopes.add(scope);
+      }
+      for (const [file, words] of pasting) if (isMadeOf(name, words)) files.add(file);
     }
-    const found = await filesWithWords(work, profile, [...wanted.keys()]);
-    for (const { path, before, after } of changes) {
+    const found = await filesWithWords(work, profile, [...everywhere.keys()]);
+    for (const file of await filesWithWords(work, profile, [...somewhere.keys()], [...scopes]))
+      found.add(file);
+    for (const { path: file, before, after } of changes) {
       const words = [before, after].flatMap((text) => (text ? tokensIn(text.toString("latin1")) : []));
-      if (words.some((word) => wanted.has(word))) found.add(path);
+      if (words.some((word) => everywhere.has(word) || somewhere.has(word))) found.add(file);
     }
     const next = new Map<string, NameKind>();
-    for (const path of found) {
-      if (path.endsWith(".c")) files.add(path);
+    for (const file of found) {
+      if (file.endsWith(".c")) files.add(file);
       else {
-        if (!headers.has(path)) headers.set(path, await itemsOf(profile, changes, path));
-        const users = usersIn(headers.get(path), pending, wanted);
+        if (!headers.has(file)) headers.set(file, await itemsOf(profile, changes, file));
+        const isInScope = [...scopes].some((scope) => file.startsWith(scope));
+        const wanted = isInScope ? new Map([...somewhere, ...everywhere]) : everywhere;
+        const users = usersIn(headers.get(file), wanted);
         // Whatever includes it may notice.
-        if (users === undefined) files.add(path);
+        if (users === undefined) files.add(file);
         for (const [name, kind] of users ?? []) if (!known.has(name)) next.set(name, kind);
       }
     }
@@ -66,46 +88,49 @@ export async function namingFiles(
 
 /**
  * Of a header the names of what uses others.
- * @param wanted `names`, and what macros may make them of
+ * @param wanted the others, and what macros may make them of
  * @returns undefined when it may be anything in it
  */
 function usersIn(
   items: readonly HeaderItem[] | undefined,
-  names: ReadonlyMap<string, NameKind>,
   wanted: ReadonlyMap<string, NameKind>,
 ): Map<string, NameKind> | undefined {
   if (!items) return undefined;
   const users = new Map<string, NameKind>();
-  // Types are compared as the compiler laid them out; only what stands for a number can change that.
-  const isValue = (word: string) => (wanted.get(word) ?? "code") !== "code";
+  const isConstant = (word: string) => wanted.get(word) === "macro" || wanted.get(word) === "value";
   for (const item of items) {
-    const asked = tokensIn(item.condition).find((word) => names.has(word));
+    const asked = tokensIn(item.condition).find(isConstant);
     if (asked !== undefined && !(isDirective(item) && item.name === asked)) return undefined;
     const words = tokensIn(item.text).filter((word) => wanted.has(word));
     if (words.length === 0) continue;
     if (isDirective(item)) {
       if (item.kind === "define") users.set(item.name, "macro");
-      // `#include NAME`; file names are no names, nor is what an `#error` says.
-      else if (/^# (include|include_next|import) \w/.test(item.text)) return undefined;
+      // Names of files are no names, nor is what an `#error` says.
+      else if (!/^# (undef |include ["<]|error|warning)/.test(item.text)) return undefined;
       continue;
     }
-    const described = describe(item);
-    const isType = /^(?:struct|union|enum|typedef) /.test(item.text);
-    // Nothing of a type becomes code, nor do the parameters of a prototype.
-    const isDeclared =
-      typeof described !== "string" && item.kind === "declaration" && !item.tokens.includes("=");
-    if ((isType || isDeclared) && !words.some(isValue) && !item.text.includes("# define")) continue;
-    if (typeof described === "string") return undefined;
-    for (const { name, text } of described.macros)
-      if (tokensIn(text).some((word) => wanted.has(word))) users.set(name, "macro");
-    if (described.kind === "symbol") for (const name of described.names) users.set(name, "code");
-    else if (described.kind !== "nothing") {
-      const own = new Set(described.members.map(({ name }) => name));
-      const used = words.find(
-        (word) => isValue(word) && (!own.has(word) || wanted.get(word)?.endsWith("macro")),
-      );
-      if (used !== undefined) return undefined;
+    const declared = declaredBy(item);
+    // What is compared as the compiler laid it out; only what stands for a number or a type can change that.
+    const isLayout = typeof declared !== "string" && /^(type|enum|alias)$/.test(declared.kind);
+    const isPrototype =
+      typeof declared !== "string" && item.kind === "declaration" && !item.tokens.includes("=");
+    const isPlain = !words.some(isConstant) && !/typeof|# define/.test(item.text);
+    if ((isLayout || isPrototype) && isPlain) continue;
+    if (typeof declared === "string") return undefined;
+    for (const { names, text } of declared.macros)
+      if (tokensIn(text).some((word) => wanted.has(word))) for (const name of names) users.set(name, "macro");
+    if (isLayout) {
+      // An enum's own values are what changed, and known.
+      const own = new Set(declared.entries.flatMap(({ names }) => names));
+      const isOwn = (word: string) =>
+        declared.kind === "enum" && own.has(word) && wanted.get(word) === "value";
+      const inside = new Set(declared.macros.flatMap(({ text }) => tokensIn(text)));
+      if (words.some((word) => isConstant(word) && !isOwn(word) && !inside.has(word))) return undefined;
+      if (/typeof/.test(item.text)) return undefined;
     }
+    // Something that looks like a function, and is the macro that was asked for.
+    if (declared.names.some((name) => wanted.get(name) === "macro")) return undefined;
+    for (const name of declared.names) users.set(name, "code");
   }
   return users;
 }
@@ -130,61 +155,105 @@ function tokensIn(text: string): string[] {
   return text.match(/[A-Za-z_]\w*/g) ?? [];
 }
 
+async function wordsOfAll(
+  profile: KernelProfile,
+  files: readonly string[],
+): Promise<Map<string, Set<string>>> {
+  const words = new Map<string, Set<string>>();
+  for (const file of files)
+    words.set(file, new Set(tokensIn(await readFile(resolve(profile.source, file), "latin1"))));
+  return words;
+}
+
 async function filesWithWords(
   work: Work,
   profile: KernelProfile,
   words: readonly string[],
+  places?: readonly string[],
 ): Promise<Set<string>> {
+  if (words.length === 0) return new Set();
   const options = ["--files-with-matches", "--word-regexp", "--fixed-strings", "--file=-"];
-  const lines = await search(work, profile, options, words.join("\n"));
+  const lines = await search(work, profile, options, words.join("\n"), places);
   return new Set(lines.map((file) => (file.startsWith("/") ? relative(profile.build, file) : file)));
 }
 
-/**
- * How macros of the kernel put names together (`##`): one pattern for each way, in which their own words stand and their
- * parameters match anything. A profile's source in our cache never changes, so that the answer is kept.
- */
-async function pastings(work: Work, profile: KernelProfile): Promise<RegExp[]> {
-  const isOurs = !relative(work.cache, profile.source).startsWith("..");
-  const kept = join(await buildCache(work, profile), "pastings.json");
-  let patterns: string[];
-  if (isOurs && existsSync(kept)) patterns = JSON.parse(await readFile(kept, "utf8")) as string[];
-  else {
-    const found = new Set<string>();
-    for (const file of await search(work, profile, ["--files-with-matches", "-e", "##"])) {
-      checkpoint(work);
-      const source = await readFile(resolve(profile.source, file), "latin1");
-      for (const pattern of pastingsIn(source)) found.add(pattern);
-    }
-    patterns = [...found].sort();
-    if (isOurs) await writeAside(kept, JSON.stringify(patterns));
-  }
-  return patterns.map((pattern) => new RegExp(pattern));
+/** How macros of the kernel put names together (`##`). */
+interface Pastings {
+  /** One for each way that is known: words of the macro's own stand, its parameters match anything. */
+  readonly patterns: readonly { readonly pattern: string; readonly scope: string }[];
+  /** Files that use macros which add nothing of their own (`__PASTE`, include/linux/compiler_types.h). */
+  readonly files: readonly string[];
 }
 
-/** Of macros that add nothing of their own, or next to nothing (`a ## _ ## b`), nothing can be told. */
-function* pastingsIn(source: string): Generator<string> {
-  for (const [text, list = ""] of source.matchAll(MACRO)) {
+/** A profile's source in our cache never changes, so that the answer is kept. */
+async function readPastings(work: Work, profile: KernelProfile): Promise<Pastings> {
+  const isOurs = !relative(work.cache, profile.source).startsWith("..");
+  const kept = join(await buildCache(work, profile), "pastings-2.json");
+  if (isOurs && existsSync(kept)) return JSON.parse(await readFile(kept, "utf8")) as Pastings;
+  const patterns = new Map<string, { pattern: string; scope: string }>();
+  const plain = new Set<string>();
+  for (const file of await search(work, profile, ["--files-with-matches", "-e", "##"])) {
+    checkpoint(work);
+    for (const { macro, pattern } of pastingsIn(await readFile(resolve(profile.source, file), "latin1")))
+      if (pattern === undefined) plain.add(macro);
+      else patterns.set(`${pattern} ${scopeOf(file)}`, { pattern, scope: scopeOf(file) });
+  }
+  const files = plain.size > 0 ? await filesWithWords(work, profile, [...plain]) : [];
+  const found = { patterns: [...patterns.values()], files: [...files].sort() };
+  if (isOurs) await writeAside(kept, JSON.stringify(found));
+  return found;
+}
+
+function* pastingsIn(source: string): Generator<{ macro: string; pattern?: string }> {
+  for (const [text, macro = "", list = ""] of source.matchAll(MACRO)) {
     if (!text.includes("##")) continue;
     const parameters = new Set(list.match(/\w+/g));
     for (const [chain] of text.matchAll(/\w+(?:[\s\\]*##[\s\\]*\w+)+/g)) {
       const words = chain.split(/[\s\\]*##[\s\\]*/);
       const own = words.filter((word) => !parameters.has(word));
-      if (own.length === words.length || !own.some((word) => /[^\W_]{2}/.test(word))) continue;
-      yield `^${words.map((word) => (parameters.has(word) ? "(\\w*)" : word)).join("")}$`;
+      if (own.length === words.length) continue;
+      const isPlain = words.length - own.length > 1 && !own.some((word) => /[^\W_]/.test(word));
+      const pattern = `^${words.map((word) => (parameters.has(word) ? "(\\w*)" : word)).join("")}$`;
+      yield isPlain ? { macro } : { macro, pattern };
     }
   }
 }
 
-const MACRO = /^[ \t]*#[ \t]*define[ \t]+\w+(?:\(([^)]*)\))?(?:.*\\\n)*.*$/gm;
+const MACRO = /^[ \t]*#[ \t]*define[ \t]+(\w+)(?:\(([^)]*)\))?(?:.*\\\n)*.*$/gm;
 
 /** Words that somebody must have written for such a macro to make the name; of several the longest. */
-function partsOf(name: string, patterns: readonly RegExp[]): string[] {
-  return patterns.flatMap((pattern) => {
-    const [, ...parts] = pattern.exec(name) ?? [];
-    const [longest = ""] = parts.toSorted((a, b) => b.length - a.length);
-    return longest === "" || longest === name ? [] : [longest];
+function partsOf(name: string, { patterns }: Pastings): { part: string; scope: string }[] {
+  return patterns.flatMap(({ pattern, scope }) => {
+    const [, ...parts] = new RegExp(pattern).exec(name) ?? [];
+    const [part = ""] = parts.toSorted((a, b) => b.length - a.length);
+    return part === "" || part === name ? [] : [{ part, scope }];
   });
+}
+
+/** The file or folder where a macro can be used that the file defines; empty if it is everywhere. */
+function scopeOf(file: string): string {
+  if (file.endsWith(".c")) return file;
+  if (/^\/|^(?:.*\/)?include\//.test(file)) return "";
+  return driverOf(file) ?? file.slice(0, file.indexOf("/") + 1);
+}
+
+/** Whether a name is two of these words, with nothing but `_` between them, or a word and a number. */
+function isMadeOf(name: string, words: ReadonlySet<string>): boolean {
+  for (let at = 2; at < name.length; at++) {
+    const rest = name.slice(at);
+    if (!words.has(name.slice(0, at))) continue;
+    if (
+      /^\d+$/.test(rest) ||
+      [rest, rest.replace(/^_/, ""), rest.replace(/^__/, "")].some((part) => words.has(part))
+    )
+      return true;
+  }
+  return false;
+}
+
+/** A driver, whose macros may put names of its own headers together of three words and more (`SF`, drivers/gpu/drm/amd). */
+function driverOf(path: string): string | undefined {
+  return /^(?:drivers\/gpu\/drm|drivers\/\w+|sound\/\w+)\/\w+\//.exec(path)?.[0];
 }
 
 /** @returns lines of what ripgrep prints, from the tree's own C files and from what its build generated */
@@ -193,17 +262,18 @@ async function search(
   profile: KernelProfile,
   options: readonly string[],
   input = "",
+  places?: readonly string[],
 ): Promise<string[]> {
-  const folders = await sourceFolders(profile.source, profile.arch);
   const generated = [`arch/${SOURCE_ARCH[profile.arch]}/include/generated`, "include/generated"]
     .map((folder) => join(profile.build, folder))
     .filter(existsSync);
+  const searched = places ?? [...(await sourceFolders(profile.source, profile.arch)), ...generated];
   const common = ["--no-config", "--no-ignore", "--hidden", "--text", "--color=never", "--glob=*.[ch]"];
-  const { status, stdout, stderr } = await run(
-    work,
-    ["rg", ...common, ...options, "--", ...folders, ...generated],
-    { cwd: profile.source, deadline: DEADLINE, input },
-  );
+  const { status, stdout, stderr } = await run(work, ["rg", ...common, ...options, "--", ...searched], {
+    cwd: profile.source,
+    deadline: DEADLINE,
+    input,
+  });
   // ripgrep: 0 found, 1 found nothing, 2 could not read something.
   if (status > 1) throw new Fault("defect", `cannot search the kernel's source: ${stderr.split("\n")[0]}`);
   return stdout.split("\n").filter((line) => line !== "");

@@ -4,7 +4,7 @@ import type { Observation } from "../observation.js";
 import type { KernelProfile } from "../profile/profile.js";
 import { changedNames } from "./changed-names.js";
 import { kindOfFile } from "./file-kinds.js";
-import { INCLUDER_LIMIT, includerSearch } from "./inclusions.js";
+import { includerSearch } from "./inclusions.js";
 import { type FolderObjects, objectsOfFolder, optionThatIsOff } from "./kbuild.js";
 import { namingFiles } from "./naming-files.js";
 import type { FileChange } from "./patch-files.js";
@@ -47,43 +47,26 @@ export async function affectedUnits(
     for (const file of files) if (await roleOf(makefiles, file)) built.push(file);
     return built;
   };
-  const includersOfAll = async (files: readonly string[]) => {
-    const all = new Set<string>();
-    for (const file of files) {
-      const includers = await includersOf(file);
-      if (typeof includers === "string") return `too many units include ${file}, which names`;
-      for (const includer of includers) all.add(includer);
-    }
-    return all;
+  const reachOf = async ({ path, before, after }: FileChange): Promise<Reach> => {
+    const includers = await includersOf([path]);
+    const all = typeof includers === "string" ? includers : await builtOf(includers);
+    if (typeof all !== "string" && all.length <= UNIT_LIMIT) return { built: all };
+    const count = typeof all === "string" ? all : `${all.length} units`;
+    if (!path.endsWith(".h") || !before || !after)
+      return fanOut(path, count, "it is new, removed or no header");
+    const changed = changedNames(before.toString("latin1"), after.toString("latin1"));
+    if (typeof changed === "string") return fanOut(path, count, changed);
+    const names = listed([...changed.names.keys()]);
+    const files = await namingFiles(work, profile, changes, path, changed);
+    if (typeof files === "string") return fanOut(path, count, `${files} ${names}`);
+    const users = await includersOf(files);
+    if (typeof users === "string") return fanOut(path, count, `${users} may include what uses ${names}`);
+    const built = typeof all === "string" ? await builtOf(users) : all.filter((unit) => users.includes(unit));
+    if (built.length > UNIT_LIMIT) return fanOut(path, count, `${built.length} units may use ${names}`);
+    return { built, types: changed.types };
   };
-  const reachOf = async (
-    path: string,
-    before: Buffer | undefined,
-    after: Buffer | undefined,
-  ): Promise<Reach> => {
-    let reason = "it is new or removed";
-    if (path.endsWith(".h") && before && after) {
-      const changed = changedNames(before.toString("latin1"), after.toString("latin1"));
-      const files =
-        typeof changed === "string" ? changed : await namingFiles(work, profile, changes, changed);
-      const compiled = typeof files === "string" ? files : await includersOfAll(files);
-      if (typeof changed === "string") reason = changed;
-      else if (typeof compiled === "string") reason = `${compiled} ${listed([...changed.names.keys()])}`;
-      else {
-        const built = await builtOf([...compiled].sort());
-        if (built.length <= UNIT_LIMIT) return { built, types: changed.types };
-        reason = `${built.length} units name ${listed([...changed.names.keys()])}`;
-      }
-    }
-    const includers = await includersOf(path);
-    if (includers === "too many")
-      return { refusal: fanOut(path, `more than ${INCLUDER_LIMIT} files`, reason) };
-    if (includers === "every unit") return { refusal: fanOut(path, "every unit", reason) };
-    const built = await builtOf(includers);
-    if (built.length > UNIT_LIMIT) return { refusal: fanOut(path, `${built.length} units`, reason) };
-    return { built };
-  };
-  for (const { path, before, after } of changes) {
+  for (const change of changes) {
+    const { path, before, after } = change;
     const kind = kindOfFile(path);
     if (kind.observation) observations.push(kind.observation);
     if (kind.role === "other") continue;
@@ -91,7 +74,7 @@ export async function affectedUnits(
       observations.push(unitAppears(path, before === undefined));
       continue;
     }
-    const reach = await reachOf(path, before, after);
+    const reach = await reachOf(change);
     if ("refusal" in reach) {
       observations.push(reach.refusal);
       continue;
@@ -178,13 +161,14 @@ type Reach =
   | { readonly refusal: Observation };
 
 /** @param reason why it is not enough to look at the units that name what changed */
-function fanOut(path: string, count: string, reason: string): Observation {
-  return {
+function fanOut(path: string, count: string, reason: string): Reach {
+  const refusal = {
     rule: "header-fan-out",
     severity: "unsafe",
     file: path,
     message: `${path} is included by ${count}, the limit is ${UNIT_LIMIT} units, and looking at those that name what changed does not help: ${reason}`,
-  };
+  } as const;
+  return { refusal };
 }
 
 function listed(names: readonly string[]): string {
