@@ -35,7 +35,7 @@ export type FindIncluders = (paths: readonly string[]) => Promise<string[] | Man
  * Includes are found in the text, regardless of `#if`, and where it is unclear which file of that name is meant,
  * the one asked for is assumed: too much is found rather than too little, and the compiler's own list of what it read
  * decides afterwards.
- * @returns a function from paths to the `.c` files that include them, those among them that are `.c` files too
+ * @returns a function from paths to the `.c` and `.S` files that include them, those among them that are such files too
  */
 export async function includerSearch(work: Work, profile: KernelProfile): Promise<FindIncluders> {
   const sources = await includedSources(work, profile);
@@ -56,7 +56,7 @@ export async function includerSearch(work: Work, profile: KernelProfile): Promis
       if (seen.size > INCLUDER_LIMIT) return `more than ${INCLUDER_LIMIT} files`;
       frontier = next;
     }
-    return [...seen].filter((file) => file.endsWith(".c")).sort();
+    return [...seen].filter((file) => /\.[cS]$/.test(file)).sort();
   };
 }
 
@@ -87,7 +87,7 @@ async function search(work: Work, profile: KernelProfile, pattern: string): Prom
   const line = `^[[:blank:]]*#[[:blank:]]*(include|define[[:blank:]]+[[:alnum:]_]+)[[:blank:]]*["<]${pattern}[">]`;
   const { status, stdout, stderr } = await run(
     work,
-    ["grep", "-rHoE", "--include=*.c", "--include=*.h", "-e", line, "--", ...folders, ...generated],
+    ["grep", "-rHoE", "--include=*.c", "--include=*.h", "--include=*.S", "-e", line, "--", ...folders, ...generated],
     { cwd: profile.source, deadline: DEADLINE, env: { LC_ALL: "C" } },
   );
   // grep: 0 found, 1 found nothing, 2 could not read something.

@@ -70,7 +70,9 @@ export async function namingFiles(
     const next = new Map<string, NameKind>();
     for (const file of found) {
       if (file.endsWith(".c")) files.add(file);
-      else {
+      else if (file.endsWith(".S")) {
+        if (await namesConstant(profile, file, everywhere)) files.add(file);
+      } else {
         if (!headers.has(file)) headers.set(file, await itemsOf(profile, changes, file));
         const isInScope = [...scopes].some((scope) => file.startsWith(scope));
         const wanted = isInScope ? new Map([...somewhere, ...everywhere]) : everywhere;
@@ -133,6 +135,16 @@ function usersIn(
     for (const name of declared.names) users.set(name, "code");
   }
   return users;
+}
+
+/** Assembly has no use for anything else. */
+async function namesConstant(
+  profile: KernelProfile,
+  file: string,
+  names: ReadonlyMap<string, NameKind>,
+): Promise<boolean> {
+  const words = tokensIn(await readFile(join(profile.source, file), "latin1"));
+  return words.some((word) => names.get(word) === "macro" || names.get(word) === "value");
 }
 
 async function itemsOf(
@@ -268,7 +280,7 @@ async function search(
     .map((folder) => join(profile.build, folder))
     .filter(existsSync);
   const searched = places ?? [...(await sourceFolders(profile.source, profile.arch)), ...generated];
-  const common = ["--no-config", "--no-ignore", "--hidden", "--text", "--color=never", "--glob=*.[ch]"];
+  const common = ["--no-config", "--no-ignore", "--hidden", "--text", "--color=never", "--glob=*.[chS]"];
   const { status, stdout, stderr } = await run(work, ["rg", ...common, ...options, "--", ...searched], {
     cwd: profile.source,
     deadline: DEADLINE,

@@ -197,6 +197,20 @@ test("a type that changes is to be proven", async () => {
   expect([units, types]).toEqual([["fs/many/user.c"], ["struct a"]]);
 });
 
+test("what assembly, or a header made for it, takes from a header is told", async () => {
+  await manyUnits({
+    "fs/many/user.c": "int f(void) { return LIMIT; }\n",
+    "arch/x86/entry/entry.S": '#include "many.h"\n\tmov $LIMIT, %eax\n',
+    "arch/x86/entry/other.S": '#include "many.h"\n\tcall f\n',
+    "arch/x86/kernel/asm-offsets.c": '#include "many.h"\nDEFINE(SIZE, LIMIT);\n',
+  });
+  const { units, messages } = await changing("#define LIMIT 1\n", "#define LIMIT 2\n");
+  expect(units).toEqual(["fs/many/user.c"]);
+  expect(messages).toEqual([
+    "fs/many/many.h is also part of other code: arch/x86/entry/entry.S is assembly; only functions compiled from C can be replaced (and 1 more)",
+  ]);
+});
+
 test("a header that too many units name is refused", async () => {
   const more = Array.from({ length: 70 }, (_, at) => [`fs/many/v${at}.c`, "int f(void) { return LIMIT; }\n"]);
   await manyUnits(Object.fromEntries(more));

@@ -50,7 +50,7 @@ export async function affectedUnits(
   const reachOf = async ({ path, before, after }: FileChange): Promise<Reach> => {
     const includers = await includersOf([path]);
     const all = typeof includers === "string" ? includers : await builtOf(includers);
-    if (typeof all !== "string" && all.length <= UNIT_LIMIT) return { built: all };
+    if (typeof all !== "string" && all.length <= UNIT_LIMIT) return { built: all, files: typeof includers === "string" ? [] : includers };
     const count = typeof all === "string" ? all : `${all.length} units`;
     if (!path.endsWith(".h") || !before || !after)
       return fanOut(path, count, "it is new, removed or no header");
@@ -63,7 +63,7 @@ export async function affectedUnits(
     if (typeof users === "string") return fanOut(path, count, `${users} may include what uses ${names}`);
     const built = typeof all === "string" ? await builtOf(users) : all.filter((unit) => users.includes(unit));
     if (built.length > UNIT_LIMIT) return fanOut(path, count, `${built.length} units may use ${names}`);
-    return { built, types: changed.types };
+    return { built, files: users, types: changed.types };
   };
   for (const change of changes) {
     const { path, before, after } = change;
@@ -79,21 +79,18 @@ export async function affectedUnits(
       observations.push(reach.refusal);
       continue;
     }
-    const { built } = reach;
+    const { built, files } = reach;
+    // Such as a header that the vDSO or assembly shares.
+    const others = files.map(kindOfFile).filter(({ role }) => role === "other");
+    const special = others[0]?.observation;
+    // What names the change is surely concerned.
+    const severity = reach.types ? {} : ({ severity: "needs-review" } as const);
+    if (special) observations.push({ ...alsoPartOf(path, special, others.length - 1), ...severity });
     if (reach.types) byName.add(path);
     for (const type of reach.types ?? []) types.set(type, path);
     for (const file of built) {
       units.add(file);
       if ((await roleOf(makefiles, file)) === "library") observations.push(libraryMember(file));
-      // Such as a header that the vDSO shares.
-      const special = file === path ? undefined : kindOfFile(file).observation;
-      if (special)
-        observations.push({
-          ...special,
-          file: path,
-          message: `${path} is also part of other code: ${special.message}`,
-          severity: "needs-review",
-        });
     }
   }
   return { units: [...units].sort(), types, byName, observations };
@@ -157,8 +154,19 @@ export function unitAppears(path: string, added: boolean): Observation {
 
 /** The units to look at, and, when not all are, the types that these must prove to be laid out as before. */
 type Reach =
-  | { readonly built: readonly string[]; readonly types?: ReadonlySet<string> }
+  | {
+      readonly built: readonly string[];
+      /** With those that are no units of this kernel. */
+      readonly files: readonly string[];
+      readonly types?: ReadonlySet<string>;
+    }
   | { readonly refusal: Observation };
+
+/** @param more how many others there are */
+function alsoPartOf(path: string, { message, ...kind }: Observation, more: number): Observation {
+  const others = more > 0 ? ` (and ${more} more)` : "";
+  return { ...kind, file: path, message: `${path} is also part of other code: ${message}${others}` };
+}
 
 /** @param reason why it is not enough to look at the units that name what changed */
 function fanOut(path: string, count: string, reason: string): Reach {
