@@ -1,17 +1,34 @@
 // Bundles the compiled server: two hundred modules, each looked up by itself, take longer to start.
 import { mkdirSync, readFileSync, renameSync, writeFileSync } from "node:fs";
-import { dirname } from "node:path";
+import { dirname, join, relative } from "node:path";
 import { fileURLToPath } from "node:url";
 import { build } from "esbuild";
 
 /** What is not JavaScript alone, or finds files by where it lies. */
-const APART = ["@kernel-hotpatch/kernel/*", "tree-sitter", "tree-sitter-kernel-c", "web-tree-sitter"];
+const APART = ["tree-sitter", "tree-sitter-kernel-c", "web-tree-sitter"];
+/** Rooms of the kernel package that only compute: `hotpatch objdiff` needs nothing else of it. */
+const COMPUTES = /^(elf|dwarf|objdiff)\//;
+
+/** Every other module of the kernel package stays where it is, and there is one of each. */
+const kernelApart = {
+  name: "kernel-apart",
+  setup({ onResolve }) {
+    const prefix = "@kernel-hotpatch/kernel/";
+    const kept = (room) => (COMPUTES.test(room) ? undefined : { path: `${prefix}${room}`, external: true });
+    onResolve({ filter: /^@kernel-hotpatch\/kernel\// }, ({ path }) => kept(path.slice(prefix.length)));
+    const compiled = fileURLToPath(new URL("../kernel/dist", import.meta.url));
+    onResolve({ filter: /^\.\.?\// }, ({ path, resolveDir }) => {
+      const room = relative(compiled, join(resolveDir, path)).replace(/\.js$/, "");
+      return room.startsWith("..") ? undefined : kept(room);
+    });
+  },
+};
 
 export default async function bundle() {
   const { outputFiles } = await build({
     write: false,
     absWorkingDir: fileURLToPath(new URL("../server/dist", import.meta.url)),
-    entryPoints: ["cli/main.js", "review/source-worker.js"],
+    entryPoints: ["cli/main.js", "review/source-worker.js", "../../kernel/dist/objdiff/diff-objects.js"],
     // As deep as what is bundled, which finds its files by relative paths.
     outdir: "bundle",
     entryNames: "[name]",
@@ -21,6 +38,7 @@ export default async function bundle() {
     platform: "node",
     target: "node20",
     external: APART,
+    plugins: [kernelApart],
     banner: {
       js: 'import { createRequire as requireFrom } from "node:module"; const require = requireFrom(import.meta.url);',
     },

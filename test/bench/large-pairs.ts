@@ -18,7 +18,7 @@ export interface LargePair {
 }
 
 const FOLDERS = ["kernel", "mm", "fs", "net", "block", "security", "ipc", "io_uring"];
-const CANDIDATES = 36;
+const CANDIDATES = 24;
 const PAIRS = 10;
 const CHANGE = { from: "return -EINVAL;", to: "return -ENXIO;" };
 const TRIES = 6;

@@ -12,11 +12,15 @@ import type { KernelProfile } from "@kernel-hotpatch/kernel/profile/profile";
 import { addProfile } from "@kernel-hotpatch/kernel/profile/store";
 import { fetchCreateDiffObject } from "./create-diff-object.js";
 import { type LargePair, largePairs } from "./large-pairs.js";
-import { hotpatch, type Measure, median, run, tell, timed, work } from "./measure.js";
+import { hotpatch, type Measure, median, processorTime, run, tell, work } from "./measure.js";
 
 const DIFF = fileURLToPath(new URL("diff-once.js", import.meta.url));
-const ROUNDS = 5;
-const GROWING = [100, 500, 2000, 5000, 10_000, 20_000];
+const ROUNDS = 3;
+const GROWING = [500, 1000, 2000, 4000, 8000];
+const WHAT = `Processor time of whole processes, medians of ${ROUNDS} rounds that take turns: what "code" compares is what a
+build compares whose patch stays within functions; "hotpatch objdiff" reads all types besides, and says why functions
+changed. create-diff-object compares code and data, and carries the debug sections along without reading types.
+`;
 /** Sections whose entries' sizes create-diff-object is told in variables; kpatch-build finds them in DWARF. */
 const ENTRY_SIZES = {
   ".altinstructions": "ALT_STRUCT_SIZE",
@@ -34,49 +38,53 @@ const { values } = parseArgs({
 const folder = await mkdtemp(join(tmpdir(), "hotpatch-bench-"));
 try {
   const profile = await addProfile(work, "debian/latest-amd64");
-  const measures = [...(await largest(profile, values.units)), ...(await growing())];
-  process.exitCode = tell(`kernel ${profile.id}, medians of ${ROUNDS} rounds, whole processes`, measures)
-    ? 0
-    : 1;
+  process.stdout.write(WHAT);
+  // Each is told as soon as it is known.
+  let within = true;
+  for await (const measures of [largest(profile, values.units), growing()])
+    for await (const [title, ...measure] of measures) within = tell(title, measure) && within;
+  process.exitCode = within ? 0 : 1;
 } finally {
   await rm(folder, { recursive: true, force: true });
 }
 
+type Told = [title: string, ...Measure[]];
+
 /** Each pair by `hotpatch objdiff`, which compares types as well, and without them, as a build does it. */
-async function largest(profile: KernelProfile, units: readonly string[]): Promise<Measure[]> {
+async function* largest(profile: KernelProfile, units: readonly string[]): AsyncIterable<Told> {
   const pairs = await largePairs(profile, units);
   const kpatch = await fetchCreateDiffObject();
   if ("lacking" in kpatch) work.progress(`create-diff-object cannot be had: ${kpatch.lacking}`);
-  const measures: Measure[] = [];
   for (const pair of pairs) {
     const theirs = "path" in kpatch ? await createDiffObject(profile, kpatch.path, pair) : undefined;
     const rounds: { code: number; types: number; theirs: number; memory: number }[] = [];
     for (let round = 0; round < ROUNDS; round++) {
-      const whole = await hotpatch(["objdiff", pair.orig, pair.patched, "-o", join(folder, "diff.o")]);
-      const code = await run([DIFF, pair.orig, pair.patched]);
+      let memory = 0;
       rounds.push({
-        ...{ types: whole.seconds, memory: whole.memory, code: code.seconds },
-        theirs: theirs ? await timed(theirs) : Number.NaN,
+        theirs: theirs ? await processorTime(theirs) : pair.bytes / 1e6,
+        code: await processorTime(() => diffOnce(pair.orig, pair.patched)),
+        types: await processorTime(async () => {
+          ({ memory } = await hotpatch(["objdiff", pair.orig, pair.patched, "-o", join(folder, "diff.o")]));
+        }),
+        memory,
       });
     }
     const of = (field: keyof (typeof rounds)[number]) => median(rounds.map((round) => round[field]));
-    const size = `${(pair.bytes / 1e6).toFixed(1)} MB`;
-    if (theirs) {
-      const than = `x create-diff-object (${of("theirs").toFixed(2)} s, ${size})`;
-      measures.push(
-        { what: `${pair.unit}: code`, value: of("code") / of("theirs"), limit: 0.5, of: than },
-        { what: `${pair.unit}: hotpatch objdiff, with types`, value: of("types") / of("theirs"), of: than },
-      );
-    } else {
-      const per = `s per MB (${size})`;
-      measures.push(
-        { what: `${pair.unit}: code`, value: (of("code") / pair.bytes) * 1e6, of: per },
-        { what: `${pair.unit}: hotpatch objdiff`, value: (of("types") / pair.bytes) * 1e6, of: per },
-      );
-    }
-    measures.push({ what: `${pair.unit}: peak memory`, value: of("memory"), limit: 300, of: "MiB" });
+    const than = theirs ? `x create-diff-object's ${of("theirs").toFixed(2)} s` : "s per MB";
+    yield [
+      `${pair.unit}, ${(pair.bytes / 1e6).toFixed(1)} MB, kernel ${profile.id}`,
+      { what: "  code", value: of("code") / of("theirs"), ...(theirs && { limit: 0.5 }), of: than },
+      { what: "  hotpatch objdiff", value: of("types") / of("theirs"), of: than },
+      { what: "  peak memory of hotpatch objdiff", value: of("memory"), limit: 300, of: "MiB" },
+    ];
   }
-  return measures;
+}
+
+/** @returns seconds of processor time without Node's start */
+async function diffOnce(orig: string, patched: string, ...types: readonly string[]): Promise<number> {
+  const { output, errors, status } = await run([DIFF, orig, patched, ...types]);
+  if (status !== 0) throw new Fault("defect", `the object diff failed: ${errors}`);
+  return Number(output.split(" ")[0]);
 }
 
 /** @returns a function that runs it on a pair, with whatever kpatch-build would give it */
@@ -101,30 +109,24 @@ async function createDiffObject(
 }
 
 /** Generated units: what twice as many functions cost, as a power of their number. */
-async function growing(): Promise<Measure[]> {
+async function* growing(): AsyncIterable<Told> {
   const points: { functions: number; seconds: number }[] = [];
   for (const functions of GROWING) {
     const [orig, patched] = [join(folder, "orig.o"), join(folder, "patched.o")];
     compileGenerated(functions, 1, orig);
     compileGenerated(functions, 2, patched);
     const seconds: number[] = [];
-    for (let round = 0; round < ROUNDS; round++) {
-      const { output, errors, status } = await run([DIFF, orig, patched, "types"]);
-      if (status !== 0) throw new Fault("defect", `the object diff failed: ${errors}`);
-      seconds.push(Number(output));
-    }
+    for (let round = 0; round < ROUNDS; round++) seconds.push(await diffOnce(orig, patched, "types"));
     points.push({ functions, seconds: median(seconds) });
   }
-  const told = points.map(({ functions, seconds }) => ({
-    what: `generated unit of ${functions} functions`,
-    value: seconds,
-    of: "s in a fresh process, without Node's start",
-  }));
-  // Below, the start of everything outweighs the work.
-  const large = points.filter(({ functions }) => functions >= 2000);
-  return [
-    ...told,
-    { what: "slope: time grows with functions to the power of", value: slope(large), limit: 1.2, of: "" },
+  yield [
+    "Generated units, with types; seconds of processor time without Node's start",
+    ...points.map(({ functions, seconds }) => ({
+      what: `  ${functions} functions`,
+      value: seconds,
+      of: `s, ${((seconds / functions) * 1e6).toFixed(0)} us each`,
+    })),
+    { what: "  time grows with functions to the power of", value: slope(points), limit: 1.2, of: "" },
   ];
 }
 

@@ -1,11 +1,10 @@
 import { Attribute, Tag } from "@kernel-hotpatch/kernel/dwarf/constants";
 import {
   type Declaration,
-  type Entry,
   readDebugInformation,
-  readUnits,
   type TypeLayout,
 } from "@kernel-hotpatch/kernel/dwarf/debug-information";
+import { attributeOf, type Entry, hasAttribute, readUnits } from "@kernel-hotpatch/kernel/dwarf/units";
 import type { ElfObject } from "@kernel-hotpatch/kernel/elf/object";
 
 /** What DWARF says of an object's functions, variables and types. */
@@ -31,16 +30,13 @@ const UNSPECIFIED_PARAMETERS = 0x18;
 const INLINED_SUBROUTINE = 0x1d;
 const ABSTRACT_ORIGIN = 0x31;
 
-const WANTED = {
-  tags: new Set<number>([
-    ...Object.values(Tag),
-    FORMAL_PARAMETER,
-    LEXICAL_BLOCK,
-    UNSPECIFIED_PARAMETERS,
-    INLINED_SUBROUTINE,
-  ]),
-  attributes: new Set<number>([...Object.values(Attribute), ABSTRACT_ORIGIN]),
-};
+const WANTED: ReadonlySet<number> = new Set<number>([
+  ...Object.values(Tag),
+  FORMAL_PARAMETER,
+  LEXICAL_BLOCK,
+  UNSPECIFIED_PARAMETERS,
+  INLINED_SUBROUTINE,
+]);
 
 type Entries = ReadonlyMap<number, Entry>;
 
@@ -59,15 +55,15 @@ export function readDebugFacts(object: ElfObject): DebugFacts {
   for (const entry of entries.values()) {
     const name = nameOf(entry, entries);
     if (name === undefined) continue;
-    if (entry.tag === Tag.SUBPROGRAM && !entry.attributes.has(Attribute.DECLARATION)) {
-      if (!entry.attributes.has(ABSTRACT_ORIGIN)) signatures.set(name, signature(entry, entries));
+    if (entry.tag === Tag.SUBPROGRAM && !hasAttribute(entry, Attribute.DECLARATION)) {
+      if (!hasAttribute(entry, ABSTRACT_ORIGIN)) signatures.set(name, signature(entry, entries));
       const inlined = inlinedInto.get(name) ?? new Set();
       inlinedInto.set(name, inlined);
       addInlined(entry, entries, inlined);
       for (const variable of variablesOf(entry, entries))
         declaring.set(variable, (declaring.get(variable) ?? new Set()).add(name));
     }
-    if (entry.tag === Tag.VARIABLE && entry.attributes.has(Attribute.TYPE)) {
+    if (entry.tag === Tag.VARIABLE && hasAttribute(entry, Attribute.TYPE)) {
       const known = variables.get(name) ?? [];
       if (global.has(entry)) known.unshift(entry);
       else known.push(entry);
@@ -93,15 +89,15 @@ export function readDebugFacts(object: ElfObject): DebugFacts {
 }
 
 function nameOf(entry: Entry, entries: Entries): string | undefined {
-  const name = entry.attributes.get(Attribute.NAME);
+  const name = attributeOf(entry, Attribute.NAME);
   if (typeof name === "string") return name;
-  const reference = entry.attributes.get(ABSTRACT_ORIGIN) ?? entry.attributes.get(Attribute.SPECIFICATION);
+  const reference = attributeOf(entry, ABSTRACT_ORIGIN) ?? attributeOf(entry, Attribute.SPECIFICATION);
   const origin = typeof reference === "number" ? entries.get(reference) : undefined;
   return origin && nameOf(origin, entries);
 }
 
 function target(entry: Entry, entries: Entries): Entry | undefined {
-  const reference = entry.attributes.get(Attribute.TYPE);
+  const reference = attributeOf(entry, Attribute.TYPE);
   return typeof reference === "number" ? entries.get(reference) : undefined;
 }
 
@@ -119,7 +115,7 @@ function signature(entry: Entry, entries: Entries): string {
 /** A type as its declaration names it; what a pointer's struct looks like inside is no part of it. */
 function words(type: Entry | undefined, entries: Entries): string {
   if (type === undefined) return "void";
-  const name = type.attributes.get(Attribute.NAME);
+  const name = attributeOf(type, Attribute.NAME);
   const to = () => words(target(type, entries), entries);
   switch (type.tag) {
     case Tag.CONST:

@@ -5,8 +5,8 @@ import { COMPILERS, compileSmallPair } from "./small-objects.js";
 import { tryToCompare, tryToRead, type Verdict } from "./try-damaged.js";
 
 /** Every so many of the listed cases; all of them, and a million more: `npm run fuzz -- elf`. */
-const EACH = 17;
-const RANDOM = 3000;
+const EACH = 53;
+const RANDOM = 600;
 
 describe.each(COMPILERS)("damaged objects of %s are read or refused in one line", (...compiler) => {
   const { orig, patched } = compileSmallPair(compiler);
@@ -26,7 +26,7 @@ describe.each(COMPILERS)("damaged objects of %s are read or refused in one line"
     for (const damaged of listedDamage(patched))
       if (number++ % EACH === 0) verdicts[attempt(damaged, number % 2 === 0)]++;
     // Neither is everything refused, nor is anything taken for whole.
-    expect(verdicts.read).toBeGreaterThan(100);
+    expect(verdicts.read).toBeGreaterThan(50);
     expect(verdicts.refused).toBeGreaterThan(patched.length / EACH);
   });
 
@@ -34,6 +34,6 @@ describe.each(COMPILERS)("damaged objects of %s are read or refused in one line"
     const damageAtRandom = randomDamage(patched);
     const verdicts = { read: 0, refused: 0 };
     for (let seed = 1; seed <= RANDOM; seed++) verdicts[attempt(damageAtRandom(seed), seed % 2 === 0)]++;
-    expect(Math.min(verdicts.read, verdicts.refused)).toBeGreaterThan(100);
+    expect(Math.min(verdicts.read, verdicts.refused)).toBeGreaterThan(50);
   });
 });

@@ -43,7 +43,8 @@ else process.exitCode = (await fuzz(wholeNumber(values.cases), wholeNumber(value
 async function fuzz(cases: number, seed: number): Promise<boolean> {
   process.stdout.write(`seed ${seed}\n`);
   const started = performance.now();
-  const progress = await watch(new Worker(WORKER, { workerData: { cases, seed } }));
+  const resourceLimits = { maxOldGenerationSizeMb: LIMIT.megabytes };
+  const progress = await watch(new Worker(WORKER, { workerData: { cases, seed }, resourceLimits }));
   const seconds = (performance.now() - started) / 1000;
   const megabytes = process.resourceUsage().maxRSS / 1024;
   for (const { what, error, times } of progress.failures)

@@ -1,12 +1,11 @@
 import { existsSync } from "node:fs";
-import { readFile, rename, writeFile } from "node:fs/promises";
 import { basename, dirname, join, normalize, relative } from "node:path";
 import { Fault } from "../host/fault.js";
 import { run } from "../host/run.js";
 import type { Work } from "../host/work.js";
 import type { KernelProfile } from "../profile/profile.js";
 import { SOURCE_ARCH } from "./kbuild.js";
-import { buildCache } from "./originals.js";
+import { keptAnswer } from "./kept-answer.js";
 import { sourceFolders } from "./source-folders.js";
 
 /** One `#include` line somewhere in the tree, or a macro for one. */
@@ -38,7 +37,9 @@ export type FindIncluders = (paths: readonly string[]) => Promise<string[] | Man
  * @returns a function from paths to the `.c` and `.S` files that include them, those among them that are such files too
  */
 export async function includerSearch(work: Work, profile: KernelProfile): Promise<FindIncluders> {
-  const sources = await includedSources(work, profile);
+  const sources = await keptAnswer(work, profile, "included-sources-2.json", () =>
+    search(work, profile, String.raw`[^">]*\.c`),
+  );
   return async (paths) => {
     const seen = new Set(paths);
     let frontier = [...paths];
@@ -60,22 +61,6 @@ export async function includerSearch(work: Work, profile: KernelProfile): Promis
   };
 }
 
-/**
- * Every `.c` file that some file includes. A profile's source in our cache never changes, so that the answer is kept;
- * a person's own tree is searched each time.
- */
-async function includedSources(work: Work, profile: KernelProfile): Promise<Inclusion[]> {
-  const pattern = String.raw`[^">]*\.c`;
-  if (relative(work.cache, profile.source).startsWith("..")) return await search(work, profile, pattern);
-  const kept = join(await buildCache(work, profile), "included-sources-2.json");
-  if (existsSync(kept)) return JSON.parse(await readFile(kept, "utf8")) as Inclusion[];
-  const found = await search(work, profile, pattern);
-  const aside = `${kept}.${process.pid}`;
-  await writeFile(aside, JSON.stringify(found));
-  await rename(aside, kept);
-  return found;
-}
-
 /** @param pattern extended regular expression for what stands between the quotes */
 async function search(work: Work, profile: KernelProfile, pattern: string): Promise<Inclusion[]> {
   const arch = SOURCE_ARCH[profile.arch];
@@ -87,7 +72,18 @@ async function search(work: Work, profile: KernelProfile, pattern: string): Prom
   const line = `^[[:blank:]]*#[[:blank:]]*(include|define[[:blank:]]+[[:alnum:]_]+)[[:blank:]]*["<]${pattern}[">]`;
   const { status, stdout, stderr } = await run(
     work,
-    ["grep", "-rHoE", "--include=*.c", "--include=*.h", "--include=*.S", "-e", line, "--", ...folders, ...generated],
+    [
+      "grep",
+      "-rHoE",
+      "--include=*.c",
+      "--include=*.h",
+      "--include=*.S",
+      "-e",
+      line,
+      "--",
+      ...folders,
+      ...generated,
+    ],
     { cwd: profile.source, deadline: DEADLINE, env: { LC_ALL: "C" } },
   );
   // grep: 0 found, 1 found nothing, 2 could not read something.

@@ -4,6 +4,7 @@ import { basename, dirname, join } from "node:path";
 import { run } from "../host/run.js";
 import type { Work } from "../host/work.js";
 import type { Arch, KernelProfile } from "../profile/profile.js";
+import { keptAnswer } from "./kept-answer.js";
 
 /** What the makefile of one folder makes of the configuration. Objects are paths from the root of the build. */
 export interface FolderObjects {
@@ -24,12 +25,33 @@ export const SOURCE_ARCH: Readonly<Record<Arch, string>> = { x86_64: "x86", arm6
  * @returns nothing when the folder has no makefile or make cannot read it
  */
 export async function objectsOfFolder(
-  work: Pick<Work, "signal">,
+  work: Pick<Work, "signal" | "cache">,
   profile: KernelProfile,
   folder: string,
 ): Promise<FolderObjects | undefined> {
   const makefile = makefileOf(profile, folder);
   if (makefile === undefined) return undefined;
+  const name = join("makefiles", folder, "objects.json");
+  const lists = await keptAnswer(work, profile, name, () => listsOf(work, profile, folder, makefile));
+  if (lists === null) return undefined;
+  const { builtIn, module, library, folders } = lists;
+  return {
+    builtIn: new Set(builtIn),
+    module: new Set(module),
+    library: new Set(library),
+    folders: new Set(folders),
+  };
+}
+
+type Lists = Readonly<Record<keyof FolderObjects, readonly string[]>>;
+
+/** @returns null when make cannot read the makefile */
+async function listsOf(
+  work: Pick<Work, "signal">,
+  profile: KernelProfile,
+  folder: string,
+  makefile: string,
+): Promise<Lists | null> {
   const arch = SOURCE_ARCH[profile.arch];
   const text = `
 srctree := ${profile.source}
@@ -58,14 +80,12 @@ nothing: ;
     ["make", "-rR", "--silent", "-I", profile.source, "-f", "-", "nothing"],
     { cwd: profile.build, input: text, deadline: 60 },
   );
-  if (status !== 0) return undefined;
-  const words = (key: string) =>
-    new Set(
-      new RegExp(`^${key} (.*)$`, "m")
-        .exec(stdout)?.[1]
-        ?.split(" ")
-        .filter((word) => word !== ""),
-    );
+  if (status !== 0) return null;
+  const words = (key: keyof FolderObjects) =>
+    new RegExp(`^${key} (.*)$`, "m")
+      .exec(stdout)?.[1]
+      ?.split(" ")
+      .filter((word) => word !== "") ?? [];
   return {
     builtIn: words("builtIn"),
     module: words("module"),

@@ -9,7 +9,7 @@ import type { ChangedNames, NameKind } from "./changed-names.js";
 import { declaredBy } from "./declared-names.js";
 import { type HeaderItem, headerItems, isDirective } from "./header-items.js";
 import { SOURCE_ARCH } from "./kbuild.js";
-import { buildCache, writeAside } from "./originals.js";
+import { keptAnswer } from "./kept-answer.js";
 import type { FileChange } from "./patch-files.js";
 import { sourceFolders } from "./source-folders.js";
 
@@ -33,7 +33,7 @@ export async function namingFiles(
   changed: ChangedNames,
 ): Promise<string[] | string> {
   if (changed.names.size === 0) return [];
-  const pastings = await readPastings(work, profile);
+  const pastings = await keptAnswer(work, profile, "pastings-2.json", () => findPastings(work, profile));
   const driver = driverOf(path);
   if (driver !== undefined && pastings.files.some((file) => file.endsWith(".h") && file.startsWith(driver)))
     return `macros of ${driver} may put together`;
@@ -197,23 +197,18 @@ interface Pastings {
   readonly files: readonly string[];
 }
 
-/** A profile's source in our cache never changes, so that the answer is kept. */
-async function readPastings(work: Work, profile: KernelProfile): Promise<Pastings> {
-  const isOurs = !relative(work.cache, profile.source).startsWith("..");
-  const kept = join(await buildCache(work, profile), "pastings-2.json");
-  if (isOurs && existsSync(kept)) return JSON.parse(await readFile(kept, "utf8")) as Pastings;
-  const patterns = new Map<string, { pattern: string; scope: string }>();
+async function findPastings(work: Work, profile: KernelProfile): Promise<Pastings> {
+  const patterns = new Map<string, Pastings["patterns"][number]>();
   const plain = new Set<string>();
   for (const file of await search(work, profile, ["--files-with-matches", "-e", "##"])) {
     checkpoint(work);
+    const scope = scopeOf(file);
     for (const { macro, pattern } of pastingsIn(await readFile(resolve(profile.source, file), "latin1")))
       if (pattern === undefined) plain.add(macro);
-      else patterns.set(`${pattern} ${scopeOf(file)}`, { pattern, scope: scopeOf(file) });
+      else patterns.set(`${pattern} ${scope}`, { pattern, scope });
   }
-  const files = plain.size > 0 ? await filesWithWords(work, profile, [...plain]) : [];
-  const found = { patterns: [...patterns.values()], files: [...files].sort() };
-  if (isOurs) await writeAside(kept, JSON.stringify(found));
-  return found;
+  const files = await filesWithWords(work, profile, [...plain]);
+  return { patterns: [...patterns.values()], files: [...files].sort() };
 }
 
 function* pastingsIn(source: string): Generator<{ macro: string; pattern?: string }> {

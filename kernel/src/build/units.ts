@@ -50,7 +50,8 @@ export async function affectedUnits(
   const reachOf = async ({ path, before, after }: FileChange): Promise<Reach> => {
     const includers = await includersOf([path]);
     const all = typeof includers === "string" ? includers : await builtOf(includers);
-    if (typeof all !== "string" && all.length <= UNIT_LIMIT) return { built: all, files: typeof includers === "string" ? [] : includers };
+    if (typeof all !== "string" && all.length <= UNIT_LIMIT)
+      return { built: all, files: typeof includers === "string" ? [] : includers };
     const count = typeof all === "string" ? all : `${all.length} units`;
     if (!path.endsWith(".h") || !before || !after)
       return fanOut(path, count, "it is new, removed or no header");

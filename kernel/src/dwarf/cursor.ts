@@ -20,79 +20,86 @@ export interface Bases {
 /** Behind the header of a table that holds a single unit's part, which is what an object has. */
 export const SOLE_UNIT: Bases = { strings: 8, addresses: 8, ranges: 12 };
 
-/** The sections that strings and addresses live in, decoded as they are asked for. */
+/** The sections that strings and addresses live in. */
+interface Tables {
+  readonly strings: ReadonlyMap<string, string>;
+  readonly offsets: ReadonlyMap<number, ElfRelocation>;
+  readonly addresses: ReadonlyMap<number, ElfRelocation>;
+}
+
+/** The strings and addresses that a unit refers to. */
 export class Strings {
   bases: Bases = SOLE_UNIT;
-  readonly #sections: ReadonlyMap<string, Buffer>;
-  readonly #offsets: ReadonlyMap<number, ElfRelocation>;
-  readonly #addresses: ReadonlyMap<number, ElfRelocation>;
+  readonly #tables: Tables;
 
-  constructor(object: ElfObject) {
-    const tables = object.sections.filter(({ name }) => name === ".debug_str" || name === ".debug_line_str");
-    this.#sections = new Map(tables.map(({ name, data }) => [name, bufferOn(data)]));
-    const relocated = (wanted: string) =>
-      new Map(
-        object.sections
-          .find(({ name }) => name === wanted)
-          ?.relocations.map((entry) => [entry.offset, entry]),
-      );
-    this.#offsets = relocated(".debug_str_offsets");
-    this.#addresses = relocated(".debug_addr");
+  constructor(of: ElfObject | Tables) {
+    this.#tables = "sections" in of ? tablesOf(of) : of;
+  }
+
+  /** Those of another unit of the same object. */
+  ofUnit(): Strings {
+    return new Strings(this.#tables);
   }
 
   /** @throws RangeError when there is no such string */
   indexed(index: number): string {
-    const entry = this.#offsets.get(this.bases.strings + index * 4);
+    const entry = this.#tables.offsets.get(this.bases.strings + index * 4);
     if (entry === undefined) throw new RangeError("a string has no offset");
     return this.at(".debug_str", entry.symbol.value + entry.addend);
   }
 
   address(index: number): Address | undefined {
-    return this.#addresses.get(this.bases.addresses + index * 8);
+    return this.#tables.addresses.get(this.bases.addresses + index * 8);
   }
 
   /** @throws RangeError when there is no such string */
   at(sectionName: string, offset: number): string {
-    const data = this.#sections.get(sectionName);
-    if (data === undefined) throw new RangeError(`no section ${sectionName}`);
-    return decode(data, offset);
+    const table = this.#tables.strings.get(sectionName);
+    if (table === undefined) throw new RangeError(`no section ${sectionName}`);
+    return stringIn(table, offset);
   }
 }
 
-function bufferOn(data: Uint8Array): Buffer {
-  return Buffer.from(data.buffer, data.byteOffset, data.byteLength);
+function tablesOf({ sections }: ElfObject): Tables {
+  const tables = sections.filter(({ name }) => name === ".debug_str" || name === ".debug_line_str");
+  const relocated = (wanted: string) =>
+    new Map(sections.find(({ name }) => name === wanted)?.relocations.map((entry) => [entry.offset, entry]));
+  return {
+    strings: new Map(tables.map(({ name, data }) => [name, textOf(data)])),
+    offsets: relocated(".debug_str_offsets"),
+    addresses: relocated(".debug_addr"),
+  };
 }
 
-function decode(data: Buffer, offset: number): string {
-  const end = data.indexOf(0, offset);
+/** Decoded once: strings are then parts of it. Names of kernel C are ASCII. */
+function textOf({ buffer, byteOffset, byteLength }: Uint8Array): string {
+  return Buffer.from(buffer, byteOffset, byteLength).toString("latin1");
+}
+
+function stringIn(text: string, offset: number): string {
+  const end = text.indexOf("\0", offset);
   if (end < 0) throw new RangeError("a string has no end");
-  // Names of kernel C are ASCII, and this is several times as fast as decoding UTF-8.
-  return data.toString("latin1", offset, end);
+  return text.slice(offset, end);
 }
 
 /** Reads a debug section from front to back; offsets into other sections come from its relocations. */
 export class Cursor {
   offset: number;
   readonly #view: DataView;
-  readonly #data: Buffer;
+  readonly #data: Uint8Array;
+  #text: string | undefined;
   readonly #little: boolean;
   readonly #relocations: readonly ElfRelocation[];
   readonly #strings: Strings;
   #next = 0;
 
   constructor(section: ElfSection, little: boolean, strings: Strings, offset = 0) {
-    this.#data = bufferOn(section.data);
+    this.#data = section.data;
     this.#view = new DataView(section.data.buffer, section.data.byteOffset, section.data.byteLength);
     this.#little = little;
     this.#relocations = section.relocations;
     this.#strings = strings;
     this.offset = offset;
-    let end = offset === 0 ? 0 : section.relocations.length;
-    while (this.#next < end) {
-      const middle = (this.#next + end) >> 1;
-      if ((section.relocations[middle]?.offset ?? offset) < offset) this.#next = middle + 1;
-      else end = middle;
-    }
   }
 
   get atEnd(): boolean {
@@ -157,25 +164,50 @@ export class Cursor {
     return relocation;
   }
 
-  /** Everything is read in ascending order, so that the relocations are walked once. */
+  /** What is read is mostly near to what was read before it. */
   #relocationHere(): ElfRelocation | undefined {
-    while ((this.#relocations[this.#next]?.offset ?? Number.POSITIVE_INFINITY) < this.offset) this.#next++;
-    const relocation = this.#relocations[this.#next];
+    const offsetAt = (index: number) => this.#relocations[index]?.offset ?? Number.POSITIVE_INFINITY;
+    let low = this.#next;
+    const near = low + 8;
+    while (low < near && offsetAt(low) < this.offset) low++;
+    if (low === near || (low > 0 && offsetAt(low - 1) >= this.offset)) {
+      let high = this.#relocations.length;
+      for (low = 0; low < high; ) {
+        const middle = (low + high) >> 1;
+        if (offsetAt(middle) < this.offset) low = middle + 1;
+        else high = middle;
+      }
+    }
+    this.#next = low;
+    const relocation = this.#relocations[low];
     return relocation?.offset === this.offset ? relocation : undefined;
   }
 
   string(): string {
-    const string = decode(this.#data, this.offset);
-    this.offset = this.#data.indexOf(0, this.offset) + 1;
+    this.#text ??= textOf(this.#data);
+    const string = stringIn(this.#text, this.offset);
+    this.offset += string.length + 1;
     return string;
   }
 
   /**
-   * Reads an attribute's value: DWARF 5, 7.5.6.
-   * @param wanted strings are decoded only when they are
+   * Passes over an attribute's value.
    * @throws RangeError for a form that kernel objects do not contain
    */
-  form(form: number, addressSize: number, unit: number, implicit: number, wanted: boolean): Value {
+  skip(form: number, addressSize: number): void {
+    const size = fixedSize(form, addressSize);
+    if (size !== undefined) this.offset += size;
+    else if (LEB128.has(form)) this.uleb();
+    else if (form === Form.STRING) this.#skipString();
+    else this.#skipBlock(form);
+  }
+
+  /**
+   * Reads an attribute's value: DWARF 5, 7.5.6.
+   * @param unit where the unit begins that references count from
+   * @throws RangeError for a form that kernel objects do not contain
+   */
+  form(form: number, addressSize: number, unit: number, implicit: number): Value {
     switch (form) {
       case Form.ADDR:
         return this.address(addressSize);
@@ -226,21 +258,21 @@ export class Cursor {
       case Form.REF_ADDR:
         return this.sectionOffset();
       case Form.STRP:
-        return this.#stringAt(".debug_str", wanted);
+        return this.#strings.at(".debug_str", this.sectionOffset());
       case Form.LINE_STRP:
-        return this.#stringAt(".debug_line_str", wanted);
+        return this.#strings.at(".debug_line_str", this.sectionOffset());
       case Form.STRING:
         return this.string();
       case Form.STRX:
-        return this.#indexedString(this.uleb(), wanted);
+        return this.#strings.indexed(this.uleb());
       case Form.STRX1:
-        return this.#indexedString(this.u8(), wanted);
+        return this.#strings.indexed(this.u8());
       case Form.STRX2:
-        return this.#indexedString(this.u16(), wanted);
+        return this.#strings.indexed(this.u16());
       case Form.STRX3:
-        return this.#indexedString(this.u24(), wanted);
+        return this.#strings.indexed(this.u24());
       case Form.STRX4:
-        return this.#indexedString(this.u32(), wanted);
+        return this.#strings.indexed(this.u32());
       case Form.EXPRLOC:
         return this.#location(addressSize);
       case Form.REF_SIG8:
@@ -249,10 +281,6 @@ export class Cursor {
       default:
         return this.#skipBlock(form);
     }
-  }
-
-  #indexedString(index: number, wanted: boolean): Value {
-    return wanted ? this.#strings.indexed(index) : undefined;
   }
 
   /** A location (DWARF 5, 2.6.1.1.2) that is one address; those of registers and stack slots are passed over. */
@@ -270,10 +298,10 @@ export class Cursor {
     return address;
   }
 
-  #stringAt(section: string, wanted: boolean): Value {
-    if (wanted) return this.#strings.at(section, this.sectionOffset());
-    this.offset += 4;
-    return undefined;
+  #skipString(): void {
+    const end = this.#data.indexOf(0, this.offset);
+    if (end < 0) throw new RangeError("a string has no end");
+    this.offset = end + 1;
   }
 
   #skipBlock(form: number): undefined {
@@ -291,9 +319,39 @@ export class Cursor {
       case Form.BLOCK4:
         return this.u32();
       case Form.BLOCK:
+      case Form.EXPRLOC:
         return this.uleb();
       default:
         throw new RangeError(`unknown attribute form 0x${form.toString(16)}`);
     }
   }
 }
+
+/** Bytes of a value, where its form alone says it (DWARF 5, 7.5.6). */
+export function fixedSize(form: number, addressSize: number): number | undefined {
+  return form === Form.ADDR ? addressSize : FIXED_SIZES.get(form);
+}
+
+const FIXED_SIZES: ReadonlyMap<number, number> = new Map<number, number>([
+  ...[Form.FLAG_PRESENT, Form.IMPLICIT_CONST].map((form) => [form, 0] as const),
+  ...[Form.DATA1, Form.FLAG, Form.REF1, Form.STRX1, Form.ADDRX1].map((form) => [form, 1] as const),
+  ...[Form.DATA2, Form.REF2, Form.STRX2, Form.ADDRX2].map((form) => [form, 2] as const),
+  ...[Form.STRX3, Form.ADDRX3].map((form) => [form, 3] as const),
+  ...[Form.DATA4, Form.REF4, Form.STRP, Form.LINE_STRP, Form.SEC_OFFSET, Form.REF_ADDR].map(
+    (form) => [form, 4] as const,
+  ),
+  ...[Form.STRX4, Form.ADDRX4].map((form) => [form, 4] as const),
+  ...[Form.DATA8, Form.REF8, Form.REF_SIG8].map((form) => [form, 8] as const),
+  [Form.DATA16, 16],
+]);
+
+/** Forms of numbers that say themselves where they end. */
+const LEB128: ReadonlySet<number> = new Set([
+  Form.UDATA,
+  Form.SDATA,
+  Form.REF_UDATA,
+  Form.STRX,
+  Form.ADDRX,
+  Form.LOCLISTX,
+  Form.RNGLISTX,
+]);

@@ -1,21 +1,17 @@
 import type { ElfObject, ElfSection } from "../elf/object.js";
 import { Attribute, CodeAttribute, CodeTag, RangeEntry, Tag } from "./constants.js";
 import { type Address, Cursor } from "./cursor.js";
-import {
-  type Declaration,
-  type Entry,
-  filesOf,
-  LAYOUTS,
-  readUnits,
-  type Unit,
-  type Wanted,
-} from "./debug-information.js";
+import { type Declaration, filesOf, LAYOUT_TAGS } from "./debug-information.js";
+import { attributeOf, type Entry, hasAttribute, readUnits, type Unit } from "./units.js";
 
-/** What the compiler says of the code and of the static variables in it. */
+/**
+ * What the compiler says of the code and of the static variables in it, read as far as it is asked for; what is
+ * damaged throws RangeError then.
+ */
 export interface CodeInformation {
-  /** Functions with code of their own, by name. */
-  readonly functions: ReadonlyMap<string, CompiledFunction>;
-  readonly locals: readonly StaticLocal[];
+  /** A function with code of its own. */
+  readonly functionNamed: (name: string) => CompiledFunction | undefined;
+  readonly locals: () => readonly StaticLocal[];
 }
 
 export interface CompiledFunction {
@@ -47,23 +43,8 @@ export interface StaticLocal {
   readonly offset: number;
 }
 
-const CODE: Wanted = {
-  tags: new Set<number>([...Object.values(CodeTag), ...Object.values(Tag)]),
-  attributes: new Set<number>([
-    ...Object.values(CodeAttribute),
-    Attribute.NAME,
-    Attribute.DECLARATION_FILE,
-    Attribute.DECLARATION_LINE,
-    Attribute.STATEMENT_LIST,
-    Attribute.TYPE,
-  ]),
-};
-
-/** What both readers go by. */
-export const LAYOUTS_AND_CODE: Wanted = {
-  tags: new Set([...LAYOUTS.tags, ...CODE.tags]),
-  attributes: new Set([...LAYOUTS.attributes, ...CODE.attributes]),
-};
+/** Tags of what {@link readCodeInformation} goes by; those of types are among them. */
+export const CODE_TAGS: ReadonlySet<number> = new Set([...Object.values(CodeTag), ...LAYOUT_TAGS]);
 
 interface Span {
   readonly section: ElfSection;
@@ -79,26 +60,36 @@ interface Span {
  */
 export function readCodeInformation(
   object: ElfObject,
-  units: Iterable<Unit> | undefined = readUnits(object, CODE),
+  units: Iterable<Unit> | undefined = readUnits(object, CODE_TAGS),
 ): CodeInformation | undefined {
   if (units === undefined) return undefined;
-  const functions = new Map<string, CompiledFunction>();
-  const locals: StaticLocal[] = [];
+  const described: { reader: UnitReader; entry: Entry; name: string }[] = [];
   for (const unit of units) {
     const reader = new UnitReader(object, unit);
     for (const entry of unit.root?.children ?? []) {
-      if (entry.tag !== Tag.SUBPROGRAM) continue;
-      const name = reader.nameOf(entry);
-      if (name === undefined) continue;
-      if (hasCode(entry)) functions.set(name, reader.compiled(entry, name));
-      locals.push(...reader.localsOf(entry, name));
+      const name = entry.tag === Tag.SUBPROGRAM ? reader.nameOf(entry) : undefined;
+      if (name !== undefined) described.push({ reader, entry, name });
     }
   }
-  return { functions, locals: withoutRepetition(locals) };
+  const compiled = new Map(
+    described.filter(({ entry }) => hasCode(entry)).map((function_) => [function_.name, function_]),
+  );
+  const known = new Map<string, CompiledFunction>();
+  return {
+    functionNamed(name) {
+      const found = compiled.get(name);
+      if (found === undefined) return undefined;
+      const function_ = known.get(name) ?? found.reader.compiled(found.entry, name);
+      known.set(name, function_);
+      return function_;
+    },
+    locals: () =>
+      withoutRepetition(described.flatMap(({ reader, entry, name }) => reader.localsOf(entry, name))),
+  };
 }
 
-function hasCode({ attributes }: Entry): boolean {
-  return attributes.has(CodeAttribute.LOW_PC) || attributes.has(CodeAttribute.RANGES);
+function hasCode(entry: Entry): boolean {
+  return hasAttribute(entry, CodeAttribute.LOW_PC) || hasAttribute(entry, CodeAttribute.RANGES);
 }
 
 /** A function that exists on its own and inlined tells of its variables twice. */
@@ -125,7 +116,7 @@ class UnitReader {
   }
 
   nameOf(entry: Entry): string | undefined {
-    const name = this.#abstract(entry).attributes.get(Attribute.NAME);
+    const name = attributeOf(this.#abstract(entry), Attribute.NAME);
     return typeof name === "string" ? name : undefined;
   }
 
@@ -175,7 +166,7 @@ class UnitReader {
   #abstract(entry: Entry): Entry {
     let here = entry;
     for (let depth = 0; depth < 8; depth++) {
-      const origin = here.attributes.get(CodeAttribute.ABSTRACT_ORIGIN);
+      const origin = attributeOf(here, CodeAttribute.ABSTRACT_ORIGIN);
       const next = typeof origin === "number" ? this.#unit.entries.get(origin) : undefined;
       if (next === undefined) break;
       here = next;
@@ -183,10 +174,10 @@ class UnitReader {
     return here;
   }
 
-  #declaration({ attributes }: Entry): Declaration {
+  #declaration(entry: Entry): Declaration {
     const [file, line] = [
-      attributes.get(Attribute.DECLARATION_FILE),
-      attributes.get(Attribute.DECLARATION_LINE),
+      attributeOf(entry, Attribute.DECLARATION_FILE),
+      attributeOf(entry, Attribute.DECLARATION_LINE),
     ];
     return {
       file: (typeof file === "number" ? this.#files[file] : undefined) ?? "",
@@ -197,9 +188,9 @@ class UnitReader {
   #addType(entry: Entry, types: Set<string>): void {
     let here: Entry | undefined = this.#abstract(entry);
     for (let depth = 0; here && depth < 8; depth++) {
-      const next = here.attributes.get(Attribute.TYPE);
+      const next = attributeOf(here, Attribute.TYPE);
       here = typeof next === "number" ? this.#unit.entries.get(next) : undefined;
-      const name = here?.attributes.get(Attribute.NAME);
+      const name = here && attributeOf(here, Attribute.NAME);
       if (here && typeof name === "string" && COMPOUND.has(here.tag)) types.add(name);
     }
   }
@@ -214,10 +205,10 @@ class UnitReader {
   }
 
   #spansOf(entry: Entry): Span[] {
-    const list = entry.attributes.get(CodeAttribute.RANGES);
+    const list = attributeOf(entry, CodeAttribute.RANGES);
     if (typeof list === "number") return this.#rangeList(list);
     const start = addressIn(entry, CodeAttribute.LOW_PC);
-    const end = entry.attributes.get(CodeAttribute.HIGH_PC);
+    const end = attributeOf(entry, CodeAttribute.HIGH_PC);
     if (start === undefined) return [];
     const length = typeof end === "number" ? end : isAddress(end) ? end.addend - start.addend : 0;
     return spanAt(start, 0, length);
@@ -301,7 +292,7 @@ function isAddress(value: unknown): value is Address {
 }
 
 function addressIn(entry: Entry | undefined, attribute: number): Address | undefined {
-  const value = entry?.attributes.get(attribute);
+  const value = entry && attributeOf(entry, attribute);
   return isAddress(value) ? value : undefined;
 }
 

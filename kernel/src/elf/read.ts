@@ -14,7 +14,7 @@ import {
 import type { ElfObject, ElfRelocation, ElfSection, ElfSymbol, NoSection } from "./object.js";
 import { readI64, readU64 } from "./structure.js";
 
-/** The bytes are no relocatable ELF-64 file, or one that contradicts itself. */
+/** The bytes are no relocatable ELF-64 file, or one that contradicts itself or is beyond all bounds. */
 export class ElfError extends Error {
   override readonly name = "ElfError";
 }
@@ -25,6 +25,23 @@ const LIMIT = { zeros: 64 * 1024 * 1024, align: 1024 * 1024 };
 const LONGEST_NAME = 4096;
 
 type Header = ReturnType<typeof SectionHeader.read>;
+
+/** Field by field, since an object has thousands. */
+function readHeader(view: DataView, offset: number, little: boolean): Header {
+  const { at } = SectionHeader;
+  return {
+    name: view.getUint32(offset + at.name, little),
+    type: view.getUint32(offset + at.type, little),
+    flags: readU64(view, offset + at.flags, little),
+    address: readU64(view, offset + at.address, little),
+    offset: readU64(view, offset + at.offset, little),
+    size: readU64(view, offset + at.size, little),
+    link: view.getUint32(offset + at.link, little),
+    info: view.getUint32(offset + at.info, little),
+    align: readU64(view, offset + at.align, little),
+    entrySize: readU64(view, offset + at.entrySize, little),
+  };
+}
 
 /** The tables of the file that sections and symbols are made of. */
 interface File {
@@ -39,7 +56,9 @@ interface File {
  * @throws ElfError for anything but a whole, consistent relocatable ELF-64 file
  */
 export function readElf(bytes: Uint8Array): ElfObject {
-  return withinBounds(() => readObject(bytes));
+  // Of a Buffer, each section would be one too, which takes many times as long to make.
+  const plain = new Uint8Array(bytes.buffer, bytes.byteOffset, bytes.byteLength);
+  return withinBounds(() => readObject(plain));
 }
 
 /** Every access outside the file ends here: DataView and structure.ts check bounds. */
@@ -69,7 +88,7 @@ function readObject(bytes: Uint8Array): ElfObject {
   if (header.sectionHeaders + count * SectionHeader.size > bytes.length)
     throw new ElfError("more section headers than the file holds");
   const headers = Array.from({ length: count }, (_, index) =>
-    SectionHeader.read(view, header.sectionHeaders + index * SectionHeader.size, little),
+    readHeader(view, header.sectionHeaders + index * SectionHeader.size, little),
   );
   checkPlaces(headers, [
     { offset: 0, size: Ident.SIZE + FileHeader.size },
@@ -161,17 +180,20 @@ function addLinkOrder(section: ElfSection, described: ElfSection | undefined): v
 /** A view, not a copy, of a section's bytes. */
 function contents(file: File, section: Header): Uint8Array {
   if (section.type === SectionType.NOBITS) return new Uint8Array(section.size);
-  if (section.offset + section.size > file.bytes.length)
-    throw new ElfError("a section lies outside the file");
+  checkLies(file, section);
   return file.bytes.subarray(section.offset, section.offset + section.size);
 }
 
-/** @returns where the entries of a table start */
-function entriesOf(file: File, table: Header, entrySize: number, what: string): number[] {
+function checkLies(file: File, { offset, size }: Header): void {
+  if (offset + size > file.bytes.length) throw new ElfError("a section lies outside the file");
+}
+
+/** @returns how many entries a table has, which stand one behind the other from its offset on */
+function countEntries(file: File, table: Header, entrySize: number, what: string): number {
   if (table.entrySize !== entrySize) throw new ElfError(`${what} of unknown size`);
-  const size = contents(file, table).length;
-  if (size % entrySize !== 0) throw new ElfError(`a table of ${what} ends within an entry`);
-  return Array.from({ length: size / entrySize }, (_, index) => table.offset + index * entrySize);
+  checkLies(file, table);
+  if (table.size % entrySize !== 0) throw new ElfError(`a table of ${what} ends within an entry`);
+  return table.size / entrySize;
 }
 
 /**
@@ -197,19 +219,19 @@ function readSymbols(file: File, index: number, sections: ReadonlyMap<number, El
   const { view, little, headers } = file;
   const table = headers[index];
   if (table === undefined) return [];
-  const places = entriesOf(file, table, SymbolEntry.size, "symbols");
+  const count = countEntries(file, table, SymbolEntry.size, "symbols");
   const names = stringTable(file, table.link);
   const extended = headers.find((other) => other.type === SectionType.SYMTAB_SHNDX && other.link === index);
-  const extendedPlaces = extended && entriesOf(file, extended, 4, "section indices");
+  const extendedCount = extended ? countEntries(file, extended, 4, "section indices") : 0;
   const { name: NAME, info: INFO, other: OTHER, section: SECTION, value: VALUE, size: SIZE } = SymbolEntry.at;
-  return places.map((at, number) => {
+  return Array.from({ length: count }, (_, number): ElfSymbol => {
+    const at = table.offset + number * SymbolEntry.size;
     const info = view.getUint8(at + INFO);
     const short = view.getUint16(at + SECTION, little);
-    const extendedPlace = short === SectionIndex.EXTENDED ? extendedPlaces?.[number] : undefined;
     const section =
-      extendedPlace === undefined
-        ? (sections.get(short) ?? noSection(short, headers.length))
-        : sections.get(view.getUint32(extendedPlace, little));
+      extended && short === SectionIndex.EXTENDED && number < extendedCount
+        ? sections.get(view.getUint32(extended.offset + number * 4, little))
+        : (sections.get(short) ?? noSection(short, headers.length));
     if (section === undefined) throw new ElfError("a symbol lies in a section that does not exist");
     const ownName = names(view.getUint32(at + NAME, little));
     const type = info & 0xf;
@@ -311,8 +333,9 @@ function readRelocations(
   const { offset: OFFSET, type: TYPE, symbol: SYMBOL, addend: ADDEND } = entry.at;
   const relocations: ElfRelocation[] = [];
   let [last, ordered] = [0, true];
-  for (const table of tables)
-    for (const at of entriesOf(file, table, entry.size, "relocations")) {
+  for (const table of tables) {
+    const end = table.offset + countEntries(file, table, entry.size, "relocations") * entry.size;
+    for (let at = table.offset; at < end; at += entry.size) {
       const symbol = symbols[view.getUint32(at + SYMBOL, little)];
       if (symbol === undefined) throw new ElfError("a relocation refers to no symbol");
       const offset = readU64(view, at + OFFSET, little);
@@ -326,5 +349,6 @@ function readRelocations(
         addend: readI64(view, at + ADDEND, little),
       });
     }
+  }
   return ordered ? relocations : relocations.sort((a, b) => a.offset - b.offset);
 }

@@ -79,6 +79,7 @@ export function readI64(view: DataView, offset: number, littleEndian: boolean): 
 
 /** In two halves, since a BigInt costs ten times as much. */
 function exact(high: number, low: number): number {
+  if (high === 0) return low;
   const value = high * 2 ** 32 + low;
   if (!Number.isSafeInteger(value)) throw new RangeError("a number is too large");
   return value;

@@ -1,5 +1,6 @@
 import { SectionFlag, SectionType, SymbolType } from "../elf/format.js";
 import type { ElfObject, ElfSection, ElfSymbol } from "../elf/object.js";
+import { ElfError } from "../elf/read.js";
 import { type ObjectArchitecture, storesAddress } from "./architecture.js";
 import { divideEntries } from "./entries.js";
 import { restoreRelocations } from "./restore-relocations.js";
@@ -84,9 +85,18 @@ export function isToEntry({ target, at }: Reference): boolean {
   return isAtom(target) && at === target.entry;
 }
 
+/** Each costs a hundred times its byte, if it is an empty string; the largest units of the kernel have some ten thousand. */
+const MOST_ATOMS = 2 ** 20;
+
+function checkCount(count: number): void {
+  if (count > MOST_ATOMS)
+    throw new ElfError(`it holds more than ${MOST_ATOMS} functions, variables and constants`);
+}
+
 /**
  * Takes an object apart into atoms and finds out what each refers to. Where the assembler resolved references between
  * functions of one section, the object gets the relocations back that it would otherwise have.
+ * @throws ElfError when there are more of them than any kernel object has
  */
 export function takeApart(object: ElfObject, architecture: ObjectArchitecture): AtomicObject {
   const symbolsIn = symbolsBySection(object, architecture);
@@ -98,10 +108,15 @@ export function takeApart(object: ElfObject, architecture: ObjectArchitecture): 
   const bySection = new Map<ElfSection, Atom[]>();
   const special: ElfSection[] = [];
   const bound = new Map<Atom, string>();
+  let count = 0;
   for (const section of object.sections) {
     if (architecture.special[section.name] !== undefined) special.push(section);
-    else if (holdsProgram(section))
-      bySection.set(section, atomsOf(section, symbolsIn.get(section) ?? [], context));
+    else if (holdsProgram(section)) {
+      const atoms = atomsOf(section, symbolsIn.get(section) ?? [], context);
+      count += atoms.length;
+      checkCount(count);
+      bySection.set(section, atoms);
+    }
   }
   for (const section of bySection.keys())
     if (isSnippets(section)) bySection.set(section, divideSnippets(object, section, architecture));
@@ -398,6 +413,7 @@ function divideConstants(
       const endsBefore = data.subarray(at - step, at).every((byte) => byte === 0);
       if (!(flags & SectionFlag.STRINGS) || endsBefore) starts.push(at);
     }
+  checkCount(starts.length);
   const named = symbolsByValue(symbols);
   return starts.map((start, index) =>
     constantAt(section, start, starts[index + 1] ?? data.length, named.get(start)),

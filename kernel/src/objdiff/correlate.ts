@@ -84,6 +84,7 @@ export function correlate(
  * include/linux/btf_ids.h).
  */
 export function withoutNumbers(name: string): string {
+  if (!/\d/.test(name)) return name;
   return name
     .replace(/^(__UNIQUE_ID_.*?)\d+(?=\.|$)/, "$1")
     .replace(/^(__init(?:call|stub)__.*?__)\d+_(?=\d+_)/, "$1")

@@ -193,7 +193,10 @@ test.each(GCC)("statics of two functions, inlined into one: each keeps its own (
   const orig = openObject(before, "orig.o");
   const ownerOf = (name: string) => {
     const symbol = orig.atomic.object.symbols.find((one) => one.name === name);
-    return orig.code()?.locals.find((local) => local.section === symbol?.section)?.owner;
+    return orig
+      .code()
+      ?.locals()
+      .find((local) => local.section === symbol?.section)?.owner;
   };
   for (const [kept, source] of [
     ["a1", `${b} ${a} int f(int a) { return a1(a); }`],

@@ -371,3 +371,11 @@ test("LLVM bitcode is turned away in words", async () => {
   const bitcode = await compile([...COMPILERS["clang x86_64"], "-flto"], "int f(int a) { return a; }");
   expect(() => openObject(bitcode, "lto.o")).toThrow("lto.o is LLVM bitcode: a kernel with CONFIG_LTO_CLANG");
 });
+
+test("an object of a million and more strings is turned away before they cost memory", async () => {
+  const strings = 'asm(".section .rodata.str1.1,\\"aMS\\",@progbits,1; .zero 2000000; .text");';
+  const object = await compile(COMPILERS["gcc x86_64"], strings);
+  expect(() => openObject(object, "strings.o")).toThrow(
+    "strings.o: it holds more than 1048576 functions, variables and constants",
+  );
+});

@@ -1,10 +1,6 @@
-import {
-  type DebugInformation,
-  readDebugInformation,
-  readProducer,
-  readUnits,
-} from "../dwarf/debug-information.js";
-import { type CodeInformation, LAYOUTS_AND_CODE, readCodeInformation } from "../dwarf/functions.js";
+import { type DebugInformation, readDebugInformation, readProducer } from "../dwarf/debug-information.js";
+import { CODE_TAGS, type CodeInformation, readCodeInformation } from "../dwarf/functions.js";
+import { readUnits } from "../dwarf/units.js";
 import { SectionFlag } from "../elf/format.js";
 import type { ElfObject, ElfSection } from "../elf/object.js";
 import { ElfError, readElf } from "../elf/read.js";
@@ -58,12 +54,12 @@ export function openObject(bytes: Uint8Array, name: string): OpenObject {
   const object = reading(name, () => readElf(bytes));
   // Whoever asks for one asks for the other: read once, in one go.
   const units = once(() => {
-    const read = readUnits(object, LAYOUTS_AND_CODE);
+    const read = readUnits(object, CODE_TAGS);
     return read && [...read];
   });
   return {
     name,
-    atomic: apart(object, name),
+    atomic: reading(name, () => apart(object, name)),
     producer: once(() => reading(name, () => readProducer(object))),
     information: once(() => reading(name, () => readDebugInformation(object, units()))),
     code: once(() => reading(name, () => readCodeInformation(object, units()))),
@@ -145,15 +141,17 @@ export function diffObjects(
   );
   const locate = (observation: Observation) => located(observation, patched);
   const refusals = [...judgement.refusals, ...selection.refusals].map(locate);
-  const explanations = explain(
-    { orig, patched },
-    {
-      correlation,
-      comparison,
-      judgement,
-      types: types.map(({ symbol }) => symbol ?? ""),
-      edits: options.edits,
-    },
+  const explanations = reading(`${orig.name} or ${patched.name}`, () =>
+    explain(
+      { orig, patched },
+      {
+        correlation,
+        comparison,
+        judgement,
+        types: types.map(({ symbol }) => symbol ?? ""),
+        edits: options.edits,
+      },
+    ),
   );
   const outcome = refusals.length > 0 ? "refused" : selection.carried.size > 0 ? "carried" : "unchanged";
   const report: ObjectDiff = {
@@ -181,17 +179,17 @@ export function diffObjects(
 function declarations(orig: OpenObject, patched: OpenObject): [Declared, Declared] | undefined {
   const [before, after] = [orig.code(), patched.code()];
   if (before === undefined || after === undefined) return undefined;
-  return [declared(orig.atomic, before), declared(patched.atomic, after)];
+  return [declared(orig, before), declared(patched, after)];
 }
 
-function declared({ atoms }: AtomicObject, { locals }: CodeInformation): Declared {
+function declared({ name, atomic: { atoms } }: OpenObject, { locals }: CodeInformation): Declared {
   const places = new Map<ElfSection, Map<number, Atom>>();
   for (const atom of atoms) {
     const here = places.get(atom.section) ?? new Map<number, Atom>();
     places.set(atom.section, here.set(atom.start, atom));
   }
   const known = new Map<Atom, { owner: string; ordinal: number }>();
-  for (const { section, offset, owner, ordinal } of locals) {
+  for (const { section, offset, owner, ordinal } of reading(name, locals)) {
     const atom = places.get(section)?.get(offset);
     if (atom) known.set(atom, { owner, ordinal });
   }

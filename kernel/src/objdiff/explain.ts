@@ -51,8 +51,11 @@ export function explain({ orig, patched }: Sides, findings: Findings): Observati
     const [before, after] = [functionOf(orig.code(), origAtom), functionOf(patched.code(), atom)];
     if (edits && after && edits.editsAt(after.declaration)) continue;
     const byDifference = () => {
-      same ??= inlinedUnchanged(patched.code(), findings);
-      return origAtom && inlinedAtFirstDifference(origAtom, atom, before, after, findings.comparison, same);
+      const isSame = (inner: string) => {
+        same ??= inlinedUnchanged(patched.code(), findings);
+        return same.has(inner);
+      };
+      return origAtom && inlinedAtFirstDifference(origAtom, atom, before, after, findings.comparison, isSame);
     };
     const cause = edits ? causeByEdits(before, after, edits) : byDifference();
     const known =
@@ -93,7 +96,7 @@ function sourceName({ name }: Atom): string {
 }
 
 function functionOf(code: CodeInformation | undefined, atom: Atom | undefined): CompiledFunction | undefined {
-  return atom && (code?.functions.get(atom.name) ?? code?.functions.get(sourceName(atom)));
+  return atom && (code?.functionNamed(atom.name) ?? code?.functionNamed(sourceName(atom)));
 }
 
 function causeByEdits(
@@ -139,13 +142,13 @@ function inlinedAtFirstDifference(
   before: CompiledFunction | undefined,
   after: CompiledFunction | undefined,
   { firstDifference }: Comparer,
-  unchanged: ReadonlySet<string>,
+  isSame: (inlined: string) => boolean,
 ): Cause | undefined {
   const place = firstDifference(origAtom, atom);
   if (place === undefined) return undefined;
   const innermost = (compiled: CompiledFunction | undefined, { section, start }: Atom) =>
     compiled?.inlined.findLast(
-      ({ name, covers }) => !unchanged.has(name) && name !== compiled.name && covers(section, start + place),
+      ({ name, covers }) => name !== compiled.name && covers(section, start + place) && !isSame(name),
     );
   const inlined = innermost(after, atom) ?? innermost(before, origAtom);
   return (

@@ -85,7 +85,7 @@ export function judge(
     }
   }
   for (const constant of replaced)
-    for (const { user } of uses.patched.get(constant) ?? [])
+    for (const { user } of uses.patched(constant))
       if (user.kind === "function" && origOf.has(user))
         change(user, `it uses the constant '${constant.name}', which changed`);
 
@@ -128,37 +128,45 @@ export function judge(
 }
 
 /** Who uses something, and whether it takes its address; constants in between are looked through. */
-type Uses = ReadonlyMap<Atom, readonly { readonly user: Atom; readonly address: boolean }[]>;
+type Uses = (target: Atom) => readonly Use[];
 
+interface Use {
+  readonly user: Atom;
+  readonly address: boolean;
+}
+
+/** Of most patches, nobody asks. */
 function usesOf({ atoms }: AtomicObject, parents: ReadonlyMap<Atom, Atom>): Uses {
-  const direct = new Map<Atom, { user: Atom; address: boolean }[]>();
-  for (const atom of atoms.filter((other) => !isSanitizers(other)))
-    for (const part of [atom, ...atom.entries])
-      for (const { target, address } of part.references) {
-        // What describes the code in a table belongs to the code.
-        if (!isAtom(target) || (part.kind === "entry" && target.kind === "function")) continue;
-        const list = direct.get(target) ?? [];
-        direct.set(target, list);
-        list.push({ user: parents.get(atom) ?? atom, address });
-      }
-  const uses = new Map<Atom, { user: Atom; address: boolean }[]>();
-  for (const [target, list] of direct) {
-    if (target.kind === "constant") continue;
+  let direct: ReadonlyMap<Atom, readonly Use[]> | undefined;
+  return (target) => {
+    direct ??= directUses(atoms, parents);
     const found = new Map<Atom, boolean>();
     const seen = new Set<Atom>();
-    const queue = [...list];
+    const queue = [...(direct.get(target) ?? [])];
     for (let use = queue.pop(); use !== undefined; use = queue.pop()) {
       const { user, address } = use;
       if (user === target || seen.has(user)) continue;
       if (user.kind === "constant") {
         seen.add(user);
-        queue.push(...(direct.get(user) ?? []).map((outer) => ({ ...outer, address: true })));
+        for (const outer of direct.get(user) ?? []) queue.push({ ...outer, address: true });
       } else found.set(user, (found.get(user) ?? false) || address);
     }
-    uses.set(
-      target,
-      [...found].map(([user, address]) => ({ user, address })),
-    );
+    return [...found].map(([user, address]) => ({ user, address }));
+  };
+}
+
+function directUses(atoms: readonly Atom[], parents: ReadonlyMap<Atom, Atom>): Map<Atom, Use[]> {
+  const uses = new Map<Atom, Use[]>();
+  for (const atom of atoms) {
+    if (isSanitizers(atom)) continue;
+    for (const part of [atom, ...atom.entries])
+      for (const { target, address } of part.references) {
+        // What describes the code in a table belongs to the code.
+        if (!isAtom(target) || (part.kind === "entry" && target.kind === "function")) continue;
+        const list = uses.get(target) ?? [];
+        uses.set(target, list);
+        list.push({ user: parents.get(atom) ?? atom, address });
+      }
   }
   return uses;
 }
@@ -179,9 +187,7 @@ function whyNotReplaced(orig: Atom, patched: Atom, uses: BothUses): Observation 
     isLocal({ symbols }) &&
     references.every(({ target }) => isAtom(target) && target.kind !== "function");
   if (!isOwn(orig) || !isOwn(patched)) return refusal;
-  const users = [...(uses.orig.get(orig) ?? []), ...(uses.patched.get(patched) ?? [])].map(
-    ({ user }) => user,
-  );
+  const users = [...uses.orig(orig), ...uses.patched(patched)].map(({ user }) => user);
   const holder = users.find((user) => user.kind !== "function");
   if (holder)
     return {
@@ -218,7 +224,7 @@ function callersOf(
   { origOf }: Correlation,
 ): readonly Atom[] | undefined {
   if (!isLocal(orig) || !isLocal(patched)) return undefined;
-  const [before, after] = [uses.orig.get(orig) ?? [], uses.patched.get(patched) ?? []];
+  const [before, after] = [uses.orig(orig), uses.patched(patched)];
   if ([...before, ...after].some(({ user, address }) => address || user.kind !== "function"))
     return undefined;
   const running = before.filter(({ user }) => machineryOf(user)?.rule !== "init-code");
@@ -246,7 +252,9 @@ function exitRemark(atom: Atom): Observation {
 }
 
 function copyRemark(atom: Atom, uses: Uses): Observation {
-  const callers = (uses.get(atom) ?? []).map(({ user }) => user.name).sort();
+  const callers = uses(atom)
+    .map(({ user }) => user.name)
+    .sort();
   return {
     rule: "not-traceable",
     severity: "info",
@@ -349,7 +357,7 @@ function otherType(orig: Atom, patched: Atom, uses: Uses): Observation | undefin
   const front = (atom: Atom) => usedBytesOf(atom).subarray(0, atom.entry);
   if (Buffer.compare(front(orig), front(patched)) === 0) return undefined;
   // A function that nobody could point to had no hash.
-  const isPointedTo = (uses.get(patched) ?? []).some(({ address }) => address);
+  const isPointedTo = uses(patched).some(({ address }) => address);
   if (orig.entry !== patched.entry && !isPointedTo) return undefined;
   const { name, section } = orig;
   return {

@@ -1,3 +1,4 @@
+import type { ElfSection } from "../elf/object.js";
 import { type Atom, usedBytesOf } from "./atoms.js";
 
 /** What a section is to the running kernel, if it is more than code and variables. */
@@ -60,7 +61,25 @@ const HARMLESS_INFORMATION =
 
 /** What the section of an atom is to the running kernel; undefined for ordinary code and variables. */
 export function machineryOf({ section }: Pick<Atom, "section">): Machinery | undefined {
-  return MACHINERY.find((entry) => entry.section.test(section.name));
+  return purposeOf(section).machinery;
+}
+
+interface Purpose {
+  readonly machinery: Machinery | undefined;
+  readonly isVariables: boolean;
+}
+
+/** It is asked for again and again, and a large object has thousands of sections. */
+const purposes = new WeakMap<ElfSection, Purpose>();
+
+function purposeOf(section: ElfSection): Purpose {
+  let purpose = purposes.get(section);
+  if (purpose === undefined) {
+    const machinery = MACHINERY.find((entry) => entry.section.test(section.name));
+    purpose = { machinery, isVariables: machinery === undefined && VARIABLES.test(section.name) };
+    purposes.set(section, purpose);
+  }
+  return purpose;
 }
 
 /** Whether an entry of a table can change without anybody being the wiser. */
@@ -82,7 +101,7 @@ const ALIAS = /^(__mod_\w+_device_table|init_module|cleanup_module|__cfi_.*|__pf
 
 /** Whether what is in the section is found by what refers to it, and not by its place in a table. */
 export function holdsVariables({ section }: Atom): boolean {
-  return VARIABLES.test(section.name) && machineryOf({ section }) === undefined;
+  return purposeOf(section).isVariables;
 }
 
 /**

@@ -1,9 +1,10 @@
-import { syntaxErrors } from "../syntax/syntax-error.js";
+import { syntaxErrors, type SyntaxError as Unread } from "../syntax/syntax-error.js";
 import type { SyntaxNode, SyntaxTree } from "../syntax/tree.js";
 import type { Hunk, ItemChange } from "./change-set.js";
 import { lineAfter, touches } from "./hunks.js";
 import type { Item } from "./item.js";
 import { placeOfLine } from "./line-index.js";
+import { oncePerText } from "./once.js";
 import type { Place } from "./place.js";
 import { type LazySourceFile, type Piece, piecesOf } from "./source-file.js";
 import { normalForm } from "./tokens.js";
@@ -16,6 +17,20 @@ export interface Held {
   readonly key: string;
 }
 
+/** What a stretch of the patched file declares, and where it cannot be read. */
+export interface ReadStretch {
+  readonly pieces: readonly (Held & { readonly items: () => readonly Item[] })[];
+  readonly errors: readonly Unread[];
+}
+
+/** @param tree of the patched file, or of a stretch of it: what a piece declares is read from it when it is asked for */
+export function readStretch(file: LazySourceFile, tree: SyntaxTree): ReadStretch {
+  return {
+    pieces: piecesOf(tree.root).map((piece) => ({ ...hold(file, piece), items: () => file.describe(piece) })),
+    errors: tree.root.hasError ? syntaxErrors(tree, file.text) : [],
+  };
+}
+
 /** Everything a file declares, as plain values. @param root of its tree */
 export function heldPieces(file: LazySourceFile, root: SyntaxNode): Held[] {
   return piecesOf(root).map((piece) => hold(file, piece));
@@ -24,25 +39,24 @@ export function heldPieces(file: LazySourceFile, root: SyntaxNode): Held[] {
 /**
  * What differs between what a file declared and what it declares now.
  * @param old what it declared; empty for a new file
- * @param now trees that hold what it declares now; none for a removed file
+ * @param now what it declares now; nothing for a removed file
  */
 export function compareItems(
   before: LazySourceFile | undefined,
   old: readonly Held[],
   after: LazySourceFile | undefined,
-  now: readonly SyntaxTree[],
+  now: readonly ReadStretch[],
   hunks: readonly Hunk[],
 ): { changes: ItemChange[]; unread: Place[] } {
-  const pieces = after
-    ? now.flatMap(({ root }) => piecesOf(root)).map((piece) => ({ ...hold(after, piece), piece }))
-    : [];
+  const pieces = now.flatMap((stretch) => stretch.pieces);
   // Most are the same to the letter; of the few that are left, those that are only written otherwise.
   const [left, rest] = withoutEqual(old, pieces, ({ key }) => key);
   const [gone, come] = withoutEqual(left, rest, ({ key }) => normalForms(key));
   const removed = before ? gone.flatMap(({ start, end }) => before.describeStretch(start, end)) : [];
-  const added = after ? come.flatMap(({ piece }) => after.describe(piece)) : [];
+  const added = come.flatMap(({ items }) => items());
   const changes = pairs(removed, added, before, after, hunks);
-  return { changes, unread: after ? now.flatMap((tree) => unreadPlaces(after, tree, hunks, added)) : [] };
+  const errors = now.flatMap((stretch) => stretch.errors);
+  return { changes, unread: after ? unreadPlaces(after, errors, hunks, added) : [] };
 }
 
 function hold(file: LazySourceFile, piece: Piece): Held {
@@ -71,20 +85,11 @@ function withoutEqual<Now extends Held>(
   return [left, rest];
 }
 
-/** Normal forms of pieces by their keys. An editor asks for the same ones at every keystroke; the oldest are forgotten. */
-const known = new Map<string, string>();
-const MOST_KNOWN = 2000;
-
-function normalForms(key: string): string {
-  const found = known.get(key);
-  if (found !== undefined) return found;
+/** The key of a piece with its text in normal form. */
+const normalForms = oncePerText((key) => {
   const end = key.indexOf("\0");
-  const form = `${key.slice(0, end)}\0${normalForm(key.slice(end + 1))}`;
-  const [oldest] = known.keys();
-  if (known.size >= MOST_KNOWN && oldest !== undefined) known.delete(oldest);
-  known.set(key, form);
-  return form;
-}
+  return `${key.slice(0, end)}\0${normalForm(key.slice(end + 1))}`;
+}, 2 ** 22);
 
 /** Brings together what has one kind and name; of several, those under the same conditions, then in their order. */
 function pairs(
@@ -139,18 +144,17 @@ function placeAtTop(file: string): Place {
   return { file, line: 1, column: 1, endLine: 1, endColumn: 1 };
 }
 
-/** Errors of the new tree in changed lines or in changed items. */
+/** Errors in changed lines or in changed items. */
 function unreadPlaces(
-  file: LazySourceFile,
-  tree: SyntaxTree,
+  { path }: LazySourceFile,
+  errors: readonly Unread[],
   hunks: readonly Hunk[],
   changed: readonly Item[],
 ): Place[] {
-  if (!tree.root.hasError) return [];
-  return syntaxErrors(tree, file.text)
+  return errors
     .filter(
       ({ line }) =>
         touches(hunks, line, line) || changed.some((item) => item.line <= line && line <= item.endLine),
     )
-    .map(({ line, column }) => ({ file: file.path, line, column, endLine: line, endColumn: column + 1 }));
+    .map(({ line, column }) => ({ file: path, line, column, endLine: line, endColumn: column + 1 }));
 }

@@ -11,3 +11,33 @@ export function oncePer<Key extends object, Value>(answer: (key: Key) => Value):
     return known.value;
   };
 }
+
+/**
+ * The same for texts, of which an editor asks for nearly all again at every key.
+ * @param answer depends on nothing but the text
+ * @param mostCharacters of the texts that answers are held of; those asked for longest ago are forgotten
+ */
+export function oncePerText<Value>(
+  answer: (text: string) => Value,
+  mostCharacters: number,
+): (text: string) => Value {
+  const answers = new Map<string, { readonly value: Value }>();
+  let characters = 0;
+  return (text) => {
+    const known = answers.get(text);
+    if (known) {
+      answers.delete(text);
+      answers.set(text, known);
+      return known.value;
+    }
+    const value = answer(text);
+    answers.set(text, { value });
+    characters += text.length;
+    for (const oldest of answers.keys()) {
+      if (characters <= mostCharacters) break;
+      answers.delete(oldest);
+      characters -= oldest.length;
+    }
+    return value;
+  };
+}

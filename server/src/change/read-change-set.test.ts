@@ -235,6 +235,29 @@ describe.each(engines)("change set, %s", (_, engine) => {
     edited.close();
   });
 
+  it("functions that were changed before are judged afresh where what stands above them moves them", () => {
+    const functions = Array.from({ length: 9 }, (_, at) => `int f${at}(void)\n{\n\treturn ${at};\n}\n`);
+    const before = functions.join("\n");
+    const edited = new EditedFile(engine, "kernel/a.c", before, () => () => ({
+      conditions: [],
+      kept: "yes",
+    }));
+    let text = before;
+    for (const [from, to] of [
+      ["return 6;", "return 7 +;"],
+      ["return 8;", "return 9;"],
+      ["return 1;", "g();\n\treturn 1;"],
+      ["return 7 +;", "return 7;"],
+      ["g();\n", "gg();\n"],
+    ] as const) {
+      text = text.replace(from, to);
+      const { changes, unread } = edited.update(text);
+      const afresh = read(before, text);
+      expect({ changes, unread }).toEqual({ changes: afresh.changes, unread: afresh.unread });
+    }
+    edited.close();
+  });
+
   it("a file being edited is judged as if it were read afresh", () => {
     const edited = new EditedFile(engine, "kernel/a.c", BEFORE, () => () => ({
       conditions: [],

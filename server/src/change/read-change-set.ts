@@ -6,7 +6,7 @@ import { decodeSource } from "../syntax/source-text.js";
 import type { Edit, Engine, Stretch, SyntaxTree } from "../syntax/tree.js";
 import type { ChangedFile, ChangeSet, Hunk } from "./change-set.js";
 import { changedRegions } from "./changed-regions.js";
-import { compareItems, type Held, heldPieces } from "./compare-items.js";
+import { compareItems, type Held, heldPieces, type ReadStretch, readStretch } from "./compare-items.js";
 import { firstRow, hunksBetween, lineAfter } from "./hunks.js";
 import { LineIndex } from "./line-index.js";
 import { severalAtATime } from "./several-at-a-time.js";
@@ -69,7 +69,10 @@ export function compareFile(engine: Engine, file: FileChange, readConditions: Re
     const grows = old && before && after && hunks.length <= MOST_MOVES;
     if (grows) moveTree(old, before.lines, after.lines, hunks);
     now = after && engine.parse(after.text, grows ? old : undefined);
-    return { ...compareItems(before, held, after, now ? [now] : [], hunks), hunks };
+    return {
+      ...compareItems(before, held, after, after && now ? [readStretch(after, now)] : [], hunks),
+      hunks,
+    };
   } finally {
     old?.free();
     now?.free();
@@ -96,7 +99,8 @@ function compareRegions(
       now.push(tree);
       if (tree.root.hasError) return undefined;
     }
-    return compareItems(before, held, after, now, hunks);
+    const read = now.map((tree) => readStretch(after, tree));
+    return compareItems(before, held, after, read, hunks);
   } finally {
     for (const tree of now) tree.free();
   }
@@ -167,6 +171,8 @@ export class EditedFile {
   readonly #before: LazySourceFile | undefined;
   /** What stretches of the text before declare; nothing where they have errors. */
   readonly #stretches = new Map<string, readonly Held[] | undefined>();
+  /** Stretches of the text as it was read last: most are the same after the next key. */
+  #now: ReadonlyMap<string, ReadStretch> = new Map();
   #whole: { readonly held: readonly Held[]; lines: LineIndex; tree: SyntaxTree } | undefined;
   #after: LazySourceFile | undefined;
 
@@ -222,12 +228,24 @@ export class EditedFile {
       held.push(...found);
     }
     // Errors here are what is being typed: what it was before had none.
-    const now: SyntaxTree[] = [];
+    const now = new Map<string, ReadStretch>();
+    for (const region of regions) {
+      const key = stretchKey(after, region.after);
+      now.set(key, this.#now.get(key) ?? this.#readNow(after, region.after));
+    }
+    this.#now = now;
+    return compareItems(before, held, after, [...now.values()], hunks);
+  }
+
+  #readNow(after: LazySourceFile, stretch: Stretch): ReadStretch {
+    const tree = this.#engine.parse(after.text, undefined, stretch);
     try {
-      for (const region of regions) now.push(this.#engine.parse(after.text, undefined, region.after));
-      return compareItems(before, held, after, now, hunks);
+      const { pieces, errors } = readStretch(after, tree);
+      // Beyond the tree's life.
+      const read = pieces.map(({ items, ...held }) => ({ held, items: items() }));
+      return { pieces: read.map(({ held, items }) => ({ ...held, items: () => items })), errors };
     } finally {
-      for (const tree of now) tree.free();
+      tree.free();
     }
   }
 
@@ -254,7 +272,7 @@ export class EditedFile {
       whole.tree = tree;
       whole.lines = after.lines;
     }
-    return compareItems(this.#before, whole.held, after, [whole.tree], hunks);
+    return compareItems(this.#before, whole.held, after, [readStretch(after, whole.tree)], hunks);
   }
 
   #openWhole() {
@@ -266,6 +284,11 @@ export class EditedFile {
 
 /** Far more than anybody edits at a time. */
 const MOST_STRETCHES = 200;
+
+/** Equal for stretches that declare the same in the same place. */
+function stretchKey(file: LazySourceFile, { startIndex, endIndex, startPosition: { row } }: Stretch): string {
+  return JSON.stringify([startIndex, row, file.conditionsAt(row + 1), file.text.slice(startIndex, endIndex)]);
+}
 
 /**
  * The conditions of a text's lines, told by those of the text before.

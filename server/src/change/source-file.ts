@@ -23,6 +23,7 @@ export class LazySourceFile implements SourceFile {
   readonly #engine: Engine;
   readonly #conditionsAt: ConditionsAt;
   readonly #parsed = new Map<Item, SyntaxTree>();
+  readonly #described = new Map<string, readonly Item[]>();
   #items: readonly Item[] | undefined;
 
   constructor(
@@ -59,11 +60,16 @@ export class LazySourceFile implements SourceFile {
     return describe(node, this.text, end, around).map((description) => this.#place(description));
   }
 
-  /** What a stretch of the file declares, when nothing else is read. */
-  describeStretch(start: number, end: number): Item[] {
+  /** What a stretch of the file declares, when nothing else is read; read once. */
+  describeStretch(start: number, end: number): readonly Item[] {
+    const key = `${start} ${end}`;
+    const known = this.#described.get(key);
+    if (known) return known;
     const tree = this.#parseStretch(start, end);
     try {
-      return piecesOf(tree.root).flatMap((piece) => this.describe(piece));
+      const items = piecesOf(tree.root).flatMap((piece) => this.describe(piece));
+      this.#described.set(key, items);
+      return items;
     } finally {
       tree.free();
     }

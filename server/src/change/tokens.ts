@@ -1,3 +1,8 @@
+import { oncePerText } from "./once.js";
+
+/** More than anybody edits at a time; their tokens take some 20 MiB. */
+const MOST_CHARACTERS = 2 ** 20;
+
 /** Comments, literals, names, numbers, and operators of up to three characters (C11 6.4); anything else by itself. */
 const TOKEN =
   /\/\*[\s\S]*?(?:\*\/|$)|\/\/(?:\\\r?\n|[^\n])*|(?:u8|[uUL])?"(?:\\[\s\S]|[^"\\\n])*"?|(?:[uUL])?'(?:\\[\s\S]|[^'\\\n])*'?|[A-Za-z_]\w*|\.?\d(?:[eEpP][+-]|[\w.])*|\.\.\.|<<=|>>=|->|\+\+|--|<<|>>|[<>=!+\-*/%&|^]=|&&|\|\||##|\\\r?\n|[^\s]/g;
@@ -10,7 +15,9 @@ export interface Token {
 }
 
 /** The tokens of a piece of C, comments and line continuations left out. Any text gives tokens. */
-export function tokensOf(text: string): Token[] {
+export const tokensOf = oncePerText(readTokens, MOST_CHARACTERS);
+
+function readTokens(text: string): readonly Token[] {
   const tokens: Token[] = [];
   for (const match of text.matchAll(TOKEN)) {
     const [found] = match;

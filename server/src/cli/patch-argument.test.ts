@@ -2,7 +2,9 @@ import { execFileSync } from "node:child_process";
 import { existsSync, mkdirSync, mkdtempSync, rmSync, writeFileSync } from "node:fs";
 import { tmpdir } from "node:os";
 import { join } from "node:path";
+import { BUILD_LIMITS } from "@kernel-hotpatch/kernel/build/patch-limits";
 import { afterAll, beforeAll, expect, test } from "vitest";
+import { repositoryChange } from "../repository/repository-change.js";
 import { readPatches } from "./patch-argument.js";
 
 const work = { signal: new AbortController().signal, cache: "/nonexistent", progress: () => undefined };
@@ -56,6 +58,36 @@ test("nothing named is what changed since HEAD, staged or not, from any folder o
   } finally {
     process.chdir(folder);
   }
+});
+
+test("no program runs that the repository's configuration names", async () => {
+  const ran = join(folder, "filter-ran");
+  for (const [name, value] of [
+    ["filter.a=b.clean", `touch ${ran}; cat`],
+    ["filter.a=b.required", "true"],
+    ["filter.c.process", `touch ${ran}`],
+  ] as const)
+    git("config", name, value);
+  writeFileSync(".gitattributes", "a.c filter=a=b\n*.h filter=c\n");
+  writeFileSync("mm/a.c", "1\ntwo\n3\n");
+  const [patch] = await readPatches(work, []);
+  expect(patch?.text.toString()).toMatch(diff);
+  const { changes } = await repositoryChange(work, folder, undefined, BUILD_LIMITS);
+  expect(changes.map(({ path }) => path)).toEqual(["mm/a.c"]);
+  expect(existsSync(ran)).toBe(false);
+  rmSync(".gitattributes");
+});
+
+test("what a partial clone lacks is not fetched", async () => {
+  const clone = join(folder, "partial");
+  const ran = join(folder, "fetch-ran");
+  git("config", "uploadpack.allowFilter", "true");
+  git("clone", "--quiet", "--filter=blob:none", "--no-checkout", `file://${folder}`, clone);
+  execFileSync("git", ["-C", clone, "config", "remote.origin.uploadpack", `touch ${ran}; git-upload-pack`]);
+  const range = { from: "HEAD~", dots: "..", to: "HEAD" };
+  await expect(repositoryChange(work, clone, range, BUILD_LIMITS)).rejects.toThrow();
+  expect(existsSync(ran)).toBe(false);
+  rmSync(clone, { recursive: true });
 });
 
 test("a file is read as it is and remembers its path", async () => {

@@ -8,6 +8,7 @@ import type { Work } from "@kernel-hotpatch/kernel/host/work";
 import {
   commitsOf,
   GIT,
+  gitEnvironment,
   NOTHING_CHANGED,
   PLAIN_DIFF,
   parseRange,
@@ -96,7 +97,8 @@ async function workingTreePatch(work: Work, limit: number): Promise<NamedPatch> 
 }
 
 async function gitDiff(work: Work, revisions: string, limit: number): Promise<Buffer> {
-  return outputOf(work, [...GIT, "diff", ...PLAIN_DIFF, "--unified=3", revisions, "--"], revisions, limit);
+  const argv = [...GIT, "diff", ...PLAIN_DIFF, "--unified=3", revisions, "--"] as const;
+  return outputOf(work, argv, revisions, limit, await gitEnvironment(work));
 }
 
 async function outputOf(
@@ -104,6 +106,7 @@ async function outputOf(
   argv: readonly [string, ...string[]],
   name: string,
   limit: number,
+  env: Readonly<Record<string, string>> = {},
 ): Promise<Buffer> {
   const chunks: Buffer[] = [];
   const full = new AbortController();
@@ -114,11 +117,13 @@ async function outputOf(
     if (size > limit) full.abort();
   };
   const failure = { code: "bad-input" as const, message: `cannot read ${name}` };
-  await runOk({ signal: AbortSignal.any([work.signal, full.signal]) }, argv, { onOutput, failure }).catch(
-    (error: unknown) => {
-      throw full.signal.aborted ? tooLarge(name, limit) : error;
-    },
-  );
+  await runOk({ signal: AbortSignal.any([work.signal, full.signal]) }, argv, {
+    onOutput,
+    failure,
+    env,
+  }).catch((error: unknown) => {
+    throw full.signal.aborted ? tooLarge(name, limit) : error;
+  });
   return Buffer.concat(chunks);
 }
 

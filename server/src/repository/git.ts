@@ -12,6 +12,33 @@ export const GIT = [
   "--no-optional-locks",
 ] as const;
 
+/**
+ * Variables for git where it reads what lies in a working tree or what a commit holds: no filter that the configuration
+ * names converts a file (gitattributes(5), `filter`), and nothing that a partial clone lacks is fetched.
+ * @param cwd a folder of the working tree
+ */
+export async function gitEnvironment(
+  work: Pick<Work, "signal">,
+  cwd: string = process.cwd(),
+): Promise<Record<string, string>> {
+  const listed = await run(work, [...GIT, "config", "--null", "--name-only", "--get-regexp", "^filter\\."], {
+    cwd,
+  });
+  const names = [...new Set(listed.stdout.split("\0").filter((name) => name !== ""))];
+  // By variables (git-config(1), GIT_CONFIG_COUNT): a filter's name may hold the `=` that ends the key of `-c`.
+  const settings = names.flatMap((name, at) => [
+    [`GIT_CONFIG_KEY_${at}`, name],
+    [`GIT_CONFIG_VALUE_${at}`, ""],
+  ]);
+  return {
+    GIT_NO_LAZY_FETCH: "1",
+    // Git before 2.45 does not know that one; a list of protocols goes before all configuration (git(1)).
+    GIT_ALLOW_PROTOCOL: "none",
+    GIT_CONFIG_COUNT: String(names.length),
+    ...Object.fromEntries(settings),
+  };
+}
+
 /** For `git diff`. */
 export const PLAIN_DIFF = [
   "--no-ext-diff",

@@ -5,7 +5,7 @@ import { pathProblem } from "@kernel-hotpatch/kernel/build/scan-patch";
 import { Fault } from "@kernel-hotpatch/kernel/host/fault";
 import { runOk } from "@kernel-hotpatch/kernel/host/run";
 import type { Work } from "@kernel-hotpatch/kernel/host/work";
-import { commitsOf, GIT, NOTHING_CHANGED, PLAIN_DIFF, type Range } from "./git.js";
+import { commitsOf, GIT, gitEnvironment, NOTHING_CHANGED, PLAIN_DIFF, type Range } from "./git.js";
 
 /** What differs in a repository, as files rather than as a patch. */
 export interface RepositoryChange {
@@ -186,7 +186,7 @@ async function catFiles(work: Pick<Work, "signal">, root: string, names: readonl
   let size = 0;
   await runOk({ signal: AbortSignal.any([work.signal, full.signal]) }, [...GIT, "cat-file", "--batch"], {
     cwd: root,
-    env: OFFLINE,
+    env: await gitEnvironment(work, root),
     input: `${names.join("\n")}\n`,
     onOutput: (chunk) => {
       chunks.push(chunk);
@@ -218,10 +218,8 @@ function batchContents(output: Buffer): Map<string, Buffer> {
   return contents;
 }
 
-/** A partial clone is not to fetch behind our back. */
-const OFFLINE = { GIT_NO_LAZY_FETCH: "1" };
-
 async function git(work: Pick<Work, "signal">, root: string, args: readonly string[]): Promise<string> {
   const failure = { code: "bad-input" as const, message: "git cannot say what differs" };
-  return await runOk(work, [...GIT, ...args], { cwd: root, env: OFFLINE, failure });
+  const env = await gitEnvironment(work, root);
+  return await runOk(work, [...GIT, ...args], { cwd: root, env, failure });
 }

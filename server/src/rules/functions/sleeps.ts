@@ -1,9 +1,9 @@
 import { type Call, callsIn } from "../../change/calls.js";
 import type { SyntaxNode } from "../../syntax/tree.js";
 
-/** Whether a look at a function's syntax can be worth it. @param body in normal form */
+/** Whether a function's syntax is worth a look: none of the calls that count is missed. @param body in normal form */
 export function maySleepUnbounded(body: string): boolean {
-  return /wait_|schedule|\bdown/.test(body);
+  return CALLS_SLEEPER.test(body);
 }
 
 /** Calls of a function's own that sleep until something happens, however long that takes; in the order of the text. */
@@ -34,24 +34,24 @@ const ASKS_TO_GO_ON = /^kthread_(?:freezable_)?should_(?:stop|park)/;
 const RESTS = /schedule|sleep|wait/;
 
 /** Sleep without bound (include/linux/wait.h, swait.h, wait_bit.h, completion.h, semaphore.h, rcuwait.h, include/net/sock.h). */
-const WAITS = new RegExp(
-  `^_*(?:${[
-    "s?wait_event(?:_\\w+)?",
-    "rcuwait_wait_event",
-    "wait_var_event(?:_\\w+)?",
-    "wait_for_completion(?:_(?:interruptible|killable|io|state))?",
-    "wait_on_bit(?:_lock|_action|_lock_action)?",
-    "wait_woken",
-    "sk_wait_(?:data|event)",
-    "sk_stream_wait_(?:memory|connect)",
-    "skb_wait_for_more_packets",
-    "pipe_wait_(?:readable|writable)",
-    "down(?:_interruptible|_killable)?",
-  ].join("|")})$`,
-);
-
+const WAITING = `_*(?:${[
+  "s?wait_event(?:_\\w+)?",
+  "rcuwait_wait_event",
+  "wait_var_event(?:_\\w+)?",
+  "wait_for_completion(?:_(?:interruptible|killable|io|state))?",
+  "wait_on_bit(?:_lock|_action|_lock_action)?",
+  "wait_woken",
+  "sk_wait_(?:data|event)",
+  "sk_stream_wait_(?:memory|connect)",
+  "skb_wait_for_more_packets",
+  "pipe_wait_(?:readable|writable)",
+  "down(?:_interruptible|_killable)?",
+].join("|")})`;
 /** Give the processor away until woken, when the task said before what it waits for (include/linux/sched.h). */
-const YIELDS = /^(?:schedule|io_schedule|freezable_schedule|schedule_preempt_disabled)$/;
+const YIELDING = "(?:schedule|io_schedule|freezable_schedule|schedule_preempt_disabled)";
+const WAITS = new RegExp(`^${WAITING}$`);
+const YIELDS = new RegExp(`^${YIELDING}$`);
+const CALLS_SLEEPER = new RegExp(`\\b(?:${WAITING}|${YIELDING}|schedule_timeout\\w*) \\(`);
 const PREPARES = /^(?:__)?(?:set_current_state|set_special_state|prepare_to_wait\w*|prepare_to_swait\w*)$/;
 
 const LOOPS = new Set(["for_statement", "while_statement", "do_statement"]);
