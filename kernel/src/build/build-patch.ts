@@ -247,10 +247,13 @@ async function compareUnits(
 
 function commonTypes(orig: OpenObject, patched: OpenObject, wanted: ReadonlyMap<string, string>): string[] {
   if (wanted.size === 0) return [];
-  const [known, alsoKnown] = [orig, patched].map(
-    ({ information }) => new Set(information()?.types.map(({ keyword, name }) => `${keyword} ${name}`)),
+  const isKnown = ({ information }: OpenObject, type: string, header: string) =>
+    information()?.types.some(
+      ({ keyword, name, file }) => type === `${keyword} ${name}` && `/${file}`.endsWith(`/${header}`),
+    );
+  return [...wanted].flatMap(([type, header]) =>
+    isKnown(orig, type, header) && isKnown(patched, type, header) ? [type] : [],
   );
-  return [...wanted.keys()].filter((type) => known?.has(type) && alsoKnown?.has(type));
 }
 
 function unproven(type: string, header: string): Observation {

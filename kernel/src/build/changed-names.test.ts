@@ -31,6 +31,11 @@ const CHANGED: Record<string, [string, string, string]> = {
   "a prototype that is new: what it declares may be there": ["", "struct a *f(struct b *);\n", "f"],
   "an inline function that is new": ["", "static inline int f(int a)\n{\n\treturn g(a);\n}\n", "f"],
   "a variable that is new": ["", "extern const struct a *b[];\n", "b"],
+  "a macro that has a keyword's name": [
+    "",
+    "#define inline inline __attribute__((unused))\n",
+    "inline (macro)",
+  ],
   "a macro over several lines": ["#define A(x) \\\n\tf(x)\n", "#define A(x) \\\n\tg(x)\n", "A (macro)"],
   "a macro that goes": ["#define A 1\n", "", "A (macro)"],
   "a macro that is defined before another": [

@@ -1,3 +1,5 @@
+import { codeLines } from "./code-lines.js";
+
 /** What a header holds at file level: one declaration, or one line that speaks to the preprocessor. */
 export type HeaderItem = Directive | Declaration;
 
@@ -19,7 +21,6 @@ export interface Declaration extends Common {
   readonly tokens: readonly string[];
 }
 
-const COMMENT_OR_LITERAL = /\/\*[\s\S]*?\*\/|\/\/[^\n]*|"(?:\\.|[^"\\\n])*"|'(?:\\.|[^'\\\n])*'/g;
 const TOKEN = /[A-Za-z_]\w*|\d[\w.]*|"(?:\\.|[^"\\])*"|'(?:\\.|[^'\\])*'|\S/g;
 const OPENING = "{([";
 const CLOSING = "})]";
@@ -47,7 +48,7 @@ export function headerItems(source: string): HeaderItem[] | undefined {
     tokens = [];
     isFunction = false;
   };
-  for (const line of linesOf(source)) {
+  for (const line of codeLines(source)) {
     if (/^\s*#/.test(line)) {
       const text = tokensOf(line).join(" ");
       if (depth === 0 && isInvocation(tokens)) end();
@@ -90,13 +91,6 @@ export function nest(conditions: string[], directive: string): boolean {
     if (word !== "endif") conditions.push(`${word} ${condition} after ${was}`);
   }
   return true;
-}
-
-function linesOf(source: string): string[] {
-  return source
-    .replaceAll("\\\n", " ")
-    .replace(COMMENT_OR_LITERAL, (match) => (match.startsWith("/") ? " " : match))
-    .split("\n");
 }
 
 function directiveOf(text: string, condition: string): Directive {

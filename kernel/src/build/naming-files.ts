@@ -79,7 +79,8 @@ export async function namingFiles(
         const users = usersIn(headers.get(file), wanted);
         // Whatever includes it may notice.
         if (users === undefined) files.add(file);
-        for (const [name, kind] of users ?? []) if (!known.has(name)) next.set(name, kind);
+        for (const [name, kind] of users ?? [])
+          if (!known.has(name) || (kind === "macro" && known.get(name) !== kind)) next.set(name, kind);
       }
     }
     if (files.size > FILE_LIMIT) return `more than ${FILE_LIMIT} files may use`;
@@ -116,7 +117,7 @@ function usersIn(
     const isLayout = typeof declared !== "string" && /^(type|enum|alias)$/.test(declared.kind);
     const isPrototype =
       typeof declared !== "string" && item.kind === "declaration" && !item.tokens.includes("=");
-    const isPlain = !words.some(isConstant) && !/typeof|# define/.test(item.text);
+    const isPlain = !words.some(isConstant) && !/typeof|sizeof|offsetof|ARRAY_SIZE|# define/.test(item.text);
     if ((isLayout || isPrototype) && isPlain) continue;
     if (typeof declared === "string") return undefined;
     for (const { names, text } of declared.macros)
@@ -128,7 +129,7 @@ function usersIn(
         declared.kind === "enum" && own.has(word) && wanted.get(word) === "value";
       const inside = new Set(declared.macros.flatMap(({ text }) => tokensIn(text)));
       if (words.some((word) => isConstant(word) && !isOwn(word) && !inside.has(word))) return undefined;
-      if (/typeof/.test(item.text)) return undefined;
+      if (/typeof|sizeof|offsetof|ARRAY_SIZE/.test(item.text)) return undefined;
     }
     // Something that looks like a function, and is the macro that was asked for.
     if (declared.names.some((name) => wanted.get(name) === "macro")) return undefined;
@@ -229,11 +230,14 @@ function* pastingsIn(source: string): Generator<{ macro: string; pattern?: strin
 const MACRO = /^[ \t]*#[ \t]*define[ \t]+(\w+)(?:\(([^)]*)\))?(?:.*\\\n)*.*$/gm;
 
 /** Words that somebody must have written for such a macro to make the name; of several the longest. */
-function partsOf(name: string, { patterns }: Pastings): { part: string; scope: string }[] {
-  return patterns.flatMap(({ pattern, scope }) => {
+function partsOf(name: string, pastings: Pastings): { part: string; scope: string }[] {
+  return pastings.patterns.flatMap(({ pattern, scope }) => {
     const [, ...parts] = new RegExp(pattern).exec(name) ?? [];
     const [part = ""] = parts.toSorted((a, b) => b.length - a.length);
-    return part === "" || part === name ? [] : [{ part, scope }];
+    if (part === "" || part === name) return [];
+    // Such is made by another macro (`_##name` of SYSCALL_DEFINE1, include/linux/syscalls.h).
+    const inner = /^_|_$/.test(part) ? partsOf(part, pastings) : [];
+    return [{ part, scope }, ...inner.map((one) => ({ ...one, scope: one.scope || scope }))];
   });
 }
 
@@ -275,7 +279,14 @@ async function search(
     .map((folder) => join(profile.build, folder))
     .filter(existsSync);
   const searched = places ?? [...(await sourceFolders(profile.source, profile.arch)), ...generated];
-  const common = ["--no-config", "--no-ignore", "--hidden", "--text", "--color=never", "--glob=*.[chS]"];
+  const common = [
+    "--no-config",
+    "--no-ignore",
+    "--hidden",
+    "--text",
+    "--color=never",
+    "--glob=*.{c,h,S,inc,def}",
+  ];
   const { status, stdout, stderr } = await run(work, ["rg", ...common, ...options, "--", ...searched], {
     cwd: profile.source,
     deadline: DEADLINE,

@@ -197,6 +197,59 @@ test("a type that changes is to be proven", async () => {
   expect([units, types]).toEqual([["fs/many/user.c"], ["struct a"]]);
 });
 
+/** How units notice a change of `#define LIMIT`, with the header beside them that lets them. */
+const NOTICED: Record<string, { unit: string; header?: string }> = {
+  "in the condition of a unit": { unit: "#ifdef LIMIT\n#endif\n" },
+  "by IS_ENABLED": { unit: "int f(void) { return IS_ENABLED(LIMIT); }\n" },
+  "as a string": { unit: "const char *f(void) { return __stringify(LIMIT); }\n" },
+  "in the condition of a header": {
+    header: "#if LIMIT > 1\nint quite_else(void);\n#endif\n",
+    unit: "#include <linux/way.h>\n",
+  },
+  "in the condition inside of a type": {
+    header: "struct s {\n#if LIMIT > 1\n\tint a;\n#endif\n\tint b;\n};\n",
+    unit: "#include <linux/way.h>\n",
+  },
+  "as the length of an array in a type": {
+    header: "struct s { int a[LIMIT]; };\n",
+    unit: "#include <linux/way.h>\n",
+  },
+  "through a type's size": {
+    header: "static const int t[] = { LIMIT };\nstruct s { int a[ARRAY_SIZE(t)]; };\n",
+    unit: "#include <linux/way.h>\n",
+  },
+  "through inline functions": {
+    header:
+      "static inline int f(void) { return LIMIT; }\nstatic inline int g(void) { return f(); }\n#define whole() g()\n",
+    unit: "int user(void) { return whole(); }\n",
+  },
+  "through a macro that makes functions": {
+    header: "#define make(x) static inline int get_##x(void) { return LIMIT; }\nmake(one);\n",
+    unit: "#include <linux/way.h>\nint user(void) { return get_one(); }\n",
+  },
+  "as entries of a table, which are included": {
+    header: "ENTRY(LIMIT),\n",
+    unit: "int t[] = {\n#include <linux/way.h>\n};\n",
+  },
+  "through a header that a macro names": {
+    header: "struct s { int a[LIMIT]; };\n",
+    unit: "#define WAY <linux/way.h>\n#include WAY\n",
+  },
+  "pasted by a macro that adds nothing": {
+    header: "#define PASTE(a, b) a##b\n",
+    unit: "int f(void) { return PASTE(LI, MIT); }\n",
+  },
+  "pasted by two macros": {
+    header: "#define OUTER(x) INNER(_##x)\n#define INNER(x) L##x\n#define L_IMIT LIMIT\n",
+    unit: "int f(void) { return OUTER(IMIT); }\n",
+  },
+};
+
+test.each(Object.entries(NOTICED))("a changed macro is noticed: %s", async (_, { unit, header = "" }) => {
+  await manyUnits({ "fs/many/user.c": unit, "include/linux/way.h": header });
+  expect((await changing("#define LIMIT 1\n", "#define LIMIT 2\n")).units).toEqual(["fs/many/user.c"]);
+});
+
 test("what assembly, or a header made for it, takes from a header is told", async () => {
   await manyUnits({
     "fs/many/user.c": "int f(void) { return LIMIT; }\n",
