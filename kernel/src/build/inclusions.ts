@@ -1,12 +1,10 @@
 import { existsSync } from "node:fs";
 import { basename, dirname, join, normalize, relative } from "node:path";
-import { Fault } from "../host/fault.js";
-import { run } from "../host/run.js";
 import type { Work } from "../host/work.js";
 import type { KernelProfile } from "../profile/profile.js";
 import { SOURCE_ARCH } from "./kbuild.js";
 import { keptAnswer } from "./kept-answer.js";
-import { sourceFolders } from "./source-folders.js";
+import { searchSource } from "./source-search.js";
 
 /** One `#include` line somewhere in the tree, or a macro for one. */
 interface Inclusion {
@@ -22,7 +20,6 @@ const EVERYWHERE = new Set(
 );
 /** Beyond so many files nobody asks any more which of them are built. */
 const INCLUDER_LIMIT = 1000;
-const DEADLINE = 300;
 
 /** How many they are, in words. */
 type Many = `more than ${number} files` | "every unit";
@@ -61,35 +58,13 @@ export async function includerSearch(work: Work, profile: KernelProfile): Promis
   };
 }
 
-/** @param pattern extended regular expression for what stands between the quotes */
+/** @param pattern regular expression for what stands between the quotes */
 async function search(work: Work, profile: KernelProfile, pattern: string): Promise<Inclusion[]> {
-  const arch = SOURCE_ARCH[profile.arch];
-  const folders = await sourceFolders(profile.source, profile.arch);
-  const generated = [`arch/${arch}/include/generated`, "include/generated"]
-    .map((folder) => join(profile.build, folder))
-    .filter(existsSync);
   // `#define NAME "file"` is for an `#include NAME`.
-  const line = `^[[:blank:]]*#[[:blank:]]*(include|define[[:blank:]]+[[:alnum:]_]+)[[:blank:]]*["<]${pattern}[">]`;
-  const { status, stdout, stderr } = await run(
-    work,
-    [
-      "grep",
-      "-rHoE",
-      "--include=*.c",
-      "--include=*.h",
-      "--include=*.S",
-      "-e",
-      line,
-      "--",
-      ...folders,
-      ...generated,
-    ],
-    { cwd: profile.source, deadline: DEADLINE, env: { LC_ALL: "C" } },
-  );
-  // grep: 0 found, 1 found nothing, 2 could not read something.
-  if (status > 1) throw new Fault("defect", `cannot search the kernel's source: ${stderr.split("\n")[0]}`);
-  return stdout
-    .split("\n")
+  const line = String.raw`^[ \t]*#[ \t]*(?:include|define[ \t]+\w+)[ \t]*["<]${pattern}[">]`;
+  const options = ["--only-matching", "--with-filename", "--no-line-number", "-e", line];
+  const lines = await searchSource(work, profile, options);
+  return lines
     .map((text) => /^([^:]*):\s*#\s*(?:include|define\s+\w+)\s*(["<])(.*)[">]$/.exec(text))
     .filter((match) => match !== null)
     .map(([, file = "", quote = "", text = ""]) => ({

@@ -1,19 +1,15 @@
 import { existsSync } from "node:fs";
 import { readFile } from "node:fs/promises";
-import { join, relative, resolve } from "node:path";
-import { Fault } from "../host/fault.js";
-import { run } from "../host/run.js";
-import { checkpoint, type Work } from "../host/work.js";
+import { join } from "node:path";
+import type { Work } from "../host/work.js";
 import type { KernelProfile } from "../profile/profile.js";
 import type { ChangedNames, NameKind } from "./changed-names.js";
 import { declaredBy } from "./declared-names.js";
 import { type HeaderItem, headerItems, isDirective } from "./header-items.js";
-import { SOURCE_ARCH } from "./kbuild.js";
-import { keptAnswer } from "./kept-answer.js";
+import { readPastings } from "./pastings.js";
 import type { FileChange } from "./patch-files.js";
-import { sourceFolders } from "./source-folders.js";
+import { filesWithWords } from "./source-search.js";
 
-const DEADLINE = 300;
 /** Beyond so many `.c` files nobody asks any more which of them are built. */
 const FILE_LIMIT = 500;
 
@@ -33,11 +29,9 @@ export async function namingFiles(
   changed: ChangedNames,
 ): Promise<string[] | string> {
   if (changed.names.size === 0) return [];
-  const pastings = await keptAnswer(work, profile, "pastings-2.json", () => findPastings(work, profile));
-  const driver = driverOf(path);
-  if (driver !== undefined && pastings.files.some((file) => file.endsWith(".h") && file.startsWith(driver)))
-    return `macros of ${driver} may put together`;
-  const pasting = await wordsOfAll(profile, pastings.files);
+  const pastings = await readPastings(work, profile);
+  const driver = pastings.obscures(path);
+  if (driver !== undefined) return `macros of ${driver} may put together`;
   const known = new Map<string, NameKind>();
   const files = new Set<string>();
   const headers = new Map<string, HeaderItem[] | undefined>();
@@ -53,12 +47,12 @@ export async function namingFiles(
     const somewhere = new Map<string, NameKind>();
     const scopes = new Set<string>();
     for (const [name, kind] of pending) {
-      for (const { part, scope } of partsOf(name, pastings)) {
+      for (const { part, scope } of pastings.partsOf(name)) {
         const wanted = scope === "" ? everywhere : somewhere;
         if (wanted.get(part) !== "macro") wanted.set(part, kind);
         if (scope !== "") scopes.add(scope);
       }
-      for (const [file, words] of pasting) if (isMadeOf(name, words)) files.add(file);
+      for (const file of pastings.filesThatMake(name)) files.add(file);
     }
     const found = await filesWithWords(work, profile, [...everywhere.keys()]);
     for (const file of await filesWithWords(work, profile, [...somewhere.keys()], [...scopes]))
@@ -166,133 +160,4 @@ async function itemsOf(
 
 function tokensIn(text: string): string[] {
   return text.match(/[A-Za-z_]\w*/g) ?? [];
-}
-
-async function wordsOfAll(
-  profile: KernelProfile,
-  files: readonly string[],
-): Promise<Map<string, Set<string>>> {
-  const words = new Map<string, Set<string>>();
-  for (const file of files)
-    words.set(file, new Set(tokensIn(await readFile(resolve(profile.source, file), "latin1"))));
-  return words;
-}
-
-async function filesWithWords(
-  work: Work,
-  profile: KernelProfile,
-  words: readonly string[],
-  places?: readonly string[],
-): Promise<Set<string>> {
-  if (words.length === 0) return new Set();
-  const options = ["--files-with-matches", "--word-regexp", "--fixed-strings", "--file=-"];
-  const lines = await search(work, profile, options, words.join("\n"), places);
-  return new Set(lines.map((file) => (file.startsWith("/") ? relative(profile.build, file) : file)));
-}
-
-/** How macros of the kernel put names together (`##`). */
-interface Pastings {
-  /** One for each way that is known: words of the macro's own stand, its parameters match anything. */
-  readonly patterns: readonly { readonly pattern: string; readonly scope: string }[];
-  /** Files that use macros which add nothing of their own (`__PASTE`, include/linux/compiler_types.h). */
-  readonly files: readonly string[];
-}
-
-async function findPastings(work: Work, profile: KernelProfile): Promise<Pastings> {
-  const patterns = new Map<string, Pastings["patterns"][number]>();
-  const plain = new Set<string>();
-  for (const file of await search(work, profile, ["--files-with-matches", "-e", "##"])) {
-    checkpoint(work);
-    const scope = scopeOf(file);
-    for (const { macro, pattern } of pastingsIn(await readFile(resolve(profile.source, file), "latin1")))
-      if (pattern === undefined) plain.add(macro);
-      else patterns.set(`${pattern} ${scope}`, { pattern, scope });
-  }
-  const files = await filesWithWords(work, profile, [...plain]);
-  return { patterns: [...patterns.values()], files: [...files].sort() };
-}
-
-function* pastingsIn(source: string): Generator<{ macro: string; pattern?: string }> {
-  for (const [text, macro = "", list = ""] of source.matchAll(MACRO)) {
-    if (!text.includes("##")) continue;
-    const parameters = new Set(list.match(/\w+/g));
-    for (const [chain] of text.matchAll(/\w+(?:[\s\\]*##[\s\\]*\w+)+/g)) {
-      const words = chain.split(/[\s\\]*##[\s\\]*/);
-      const own = words.filter((word) => !parameters.has(word));
-      if (own.length === words.length) continue;
-      const isPlain = words.length - own.length > 1 && !own.some((word) => /[^\W_]/.test(word));
-      const pattern = `^${words.map((word) => (parameters.has(word) ? "(\\w*)" : word)).join("")}$`;
-      yield isPlain ? { macro } : { macro, pattern };
-    }
-  }
-}
-
-const MACRO = /^[ \t]*#[ \t]*define[ \t]+(\w+)(?:\(([^)]*)\))?(?:.*\\\n)*.*$/gm;
-
-/** Words that somebody must have written for such a macro to make the name; of several the longest. */
-function partsOf(name: string, pastings: Pastings): { part: string; scope: string }[] {
-  return pastings.patterns.flatMap(({ pattern, scope }) => {
-    const [, ...parts] = new RegExp(pattern).exec(name) ?? [];
-    const [part = ""] = parts.toSorted((a, b) => b.length - a.length);
-    if (part === "" || part === name) return [];
-    // Such is made by another macro (`_##name` of SYSCALL_DEFINE1, include/linux/syscalls.h).
-    const inner = /^_|_$/.test(part) ? partsOf(part, pastings) : [];
-    return [{ part, scope }, ...inner.map((one) => ({ ...one, scope: one.scope || scope }))];
-  });
-}
-
-/** The file or folder where a macro can be used that the file defines; empty if it is everywhere. */
-function scopeOf(file: string): string {
-  if (file.endsWith(".c")) return file;
-  if (/^\/|^(?:.*\/)?include\//.test(file)) return "";
-  return driverOf(file) ?? file.slice(0, file.indexOf("/") + 1);
-}
-
-/** Whether a name is two of these words, with nothing but `_` between them, or a word and a number. */
-function isMadeOf(name: string, words: ReadonlySet<string>): boolean {
-  for (let at = 2; at < name.length; at++) {
-    const rest = name.slice(at);
-    if (!words.has(name.slice(0, at))) continue;
-    if (
-      /^\d+$/.test(rest) ||
-      [rest, rest.replace(/^_/, ""), rest.replace(/^__/, "")].some((part) => words.has(part))
-    )
-      return true;
-  }
-  return false;
-}
-
-/** A driver, whose macros may put names of its own headers together of three words and more (`SF`, drivers/gpu/drm/amd). */
-function driverOf(path: string): string | undefined {
-  return /^(?:drivers\/gpu\/drm|drivers\/\w+|sound\/\w+)\/\w+\//.exec(path)?.[0];
-}
-
-/** @returns lines of what ripgrep prints, from the tree's own C files and from what its build generated */
-async function search(
-  work: Work,
-  profile: KernelProfile,
-  options: readonly string[],
-  input = "",
-  places?: readonly string[],
-): Promise<string[]> {
-  const generated = [`arch/${SOURCE_ARCH[profile.arch]}/include/generated`, "include/generated"]
-    .map((folder) => join(profile.build, folder))
-    .filter(existsSync);
-  const searched = places ?? [...(await sourceFolders(profile.source, profile.arch)), ...generated];
-  const common = [
-    "--no-config",
-    "--no-ignore",
-    "--hidden",
-    "--text",
-    "--color=never",
-    "--glob=*.{c,h,S,inc,def}",
-  ];
-  const { status, stdout, stderr } = await run(work, ["rg", ...common, ...options, "--", ...searched], {
-    cwd: profile.source,
-    deadline: DEADLINE,
-    input,
-  });
-  // ripgrep: 0 found, 1 found nothing, 2 could not read something.
-  if (status > 1) throw new Fault("defect", `cannot search the kernel's source: ${stderr.split("\n")[0]}`);
-  return stdout.split("\n").filter((line) => line !== "");
 }
