@@ -35,7 +35,7 @@ export type FindIncluders = (paths: readonly string[]) => Promise<string[] | Man
  */
 export async function includerSearch(work: Work, profile: KernelProfile): Promise<FindIncluders> {
   const sources = await keptAnswer(work, profile, "included-sources-2.json", () =>
-    search(work, profile, String.raw`[^">]*\.c`),
+    search(work, profile, String.raw`\.c`),
   );
   return async (paths) => {
     const seen = new Set(paths);
@@ -58,14 +58,13 @@ export async function includerSearch(work: Work, profile: KernelProfile): Promis
   };
 }
 
-/** @param pattern regular expression for what stands between the quotes */
-async function search(work: Work, profile: KernelProfile, pattern: string): Promise<Inclusion[]> {
-  // `#define NAME "file"` is for an `#include NAME`.
-  const line = String.raw`^[ \t]*#[ \t]*(?:include|define[ \t]+\w+)[ \t]*["<]${pattern}[">]`;
-  const options = ["--only-matching", "--with-filename", "--no-line-number", "-e", line];
+/** @param ends regular expression for how what stands between the quotes ends */
+async function search(work: Work, profile: KernelProfile, ends: string): Promise<Inclusion[]> {
+  // Few lines have that, which is found sooner than a whole directive.
+  const options = ["--with-filename", "--no-line-number", "-e", `${ends}[">]`];
   const lines = await searchSource(work, profile, options);
   return lines
-    .map((text) => /^([^:]*):\s*#\s*(?:include|define\s+\w+)\s*(["<])(.*)[">]$/.exec(text))
+    .map((text) => INCLUSION.exec(text))
     .filter((match) => match !== null)
     .map(([, file = "", quote = "", text = ""]) => ({
       includer: file.startsWith(`${profile.build}/`) ? relative(profile.build, file) : file,
@@ -74,9 +73,12 @@ async function search(work: Work, profile: KernelProfile, pattern: string): Prom
     }));
 }
 
+/** `#define NAME "file"` is for an `#include NAME`. */
+const INCLUSION = /^([^:]*):\s*#\s*(?:include|define\s+\w+)\s*(["<])([^">]*)[">]/;
+
 function namesPattern(files: readonly string[]): string {
   const names = new Set(files.map((file) => basename(file).replaceAll(".", "\\.")));
-  return `([^">]*/)?(${[...names].join("|")})`;
+  return `[/"<](?:${[...names].join("|")})`;
 }
 
 /** Follows the compiler's order of search as far as it is the same for every unit (`LINUXINCLUDE`, top Makefile). */
