@@ -114,8 +114,14 @@ export function describeEntry(atom: Atom, others: Iterable<Atom> = []): string {
   if (atom.name !== "") return sourceNameOf(atom).replace(/^__ksymtab_/, "");
   const targets = (one: Atom) =>
     one.references.map(({ target }) => target.name).filter((name) => name !== "");
-  const known = new Set([...others].flatMap(targets));
-  return targets(atom).find((name) => !known.has(name)) ?? atom.section.name;
+  const left = [...others].flatMap(targets);
+  // Of a whole table, what it has once more.
+  const isMore = (name: string) => {
+    const at = left.indexOf(name);
+    if (at >= 0) left.splice(at, 1);
+    return at < 0;
+  };
+  return targets(atom).find(isMore) ?? atom.section.name;
 }
 
 function textOf(atom: Atom): string {

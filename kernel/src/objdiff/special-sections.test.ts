@@ -154,6 +154,15 @@ testPairs([
     says: "'g' in .pci_fixup_final changed",
   },
   {
+    what: "one more entry for a function that has some",
+    only: X86,
+    before: `int f(int a) { return a; } int g(int a) { return a; } ${quirk("f")} ${quirk("g")}`,
+    after: `int f(int a) { return a; } int g(int a) { return a; } ${quirk("f")} ${quirk("g")} ${quirk("g")}`,
+    outcome: "refused",
+    refused: ["unsupported-section"],
+    says: "'g' in .pci_fixup_final changed",
+  },
+  {
     what: "BTF numbers of one type keep their users, whatever the numbers in their names",
     before: `${btfId("one", 1)} ${btfId("two", 2)} int f(int a) { return a; } ${BTF_USERS}`,
     after: `${btfId("one", 2)} ${btfId("two", 3)} int f(int a) { return a + 1; } ${BTF_USERS}`,
