@@ -34,7 +34,7 @@ export type FindIncluders = (paths: readonly string[]) => Promise<string[] | Man
  * @returns a function from paths to the `.c` and `.S` files that include them, those among them that are such files too
  */
 export async function includerSearch(work: Work, profile: KernelProfile): Promise<FindIncluders> {
-  const sources = await keptAnswer(work, profile, "included-sources-2.json", () =>
+  const sources = await keptAnswer(work, profile, "inclusions-of-sources.json", () =>
     search(work, profile, String.raw`\.c`),
   );
   return async (paths) => {

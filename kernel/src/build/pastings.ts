@@ -1,5 +1,6 @@
+import { existsSync } from "node:fs";
 import { readFile } from "node:fs/promises";
-import { resolve } from "node:path";
+import { join, resolve } from "node:path";
 import { checkpoint, type Work } from "../host/work.js";
 import type { KernelProfile } from "../profile/profile.js";
 import { keptAnswer } from "./kept-answer.js";
@@ -19,7 +20,7 @@ export interface Pastings {
 }
 
 export async function readPastings(work: Work, profile: KernelProfile): Promise<Pastings> {
-  const known = await keptAnswer(work, profile, "pastings-2.json", () => findPastings(work, profile));
+  const known = await keptAnswer(work, profile, "pastings-by-scope.json", () => findPastings(work, profile));
   const words = new Map<string, Set<string>>();
   for (const file of known.files)
     words.set(
@@ -55,8 +56,12 @@ async function findPastings(work: Work, profile: KernelProfile): Promise<Found> 
       if (pattern === undefined) plain.add(macro);
       else patterns.set(`${pattern} ${scope}`, { pattern, scope });
   }
-  const files = await filesWithWords(work, profile, [...plain]);
-  return { patterns: [...patterns.values()], files: [...files].sort() };
+  const files = [...(await filesWithWords(work, profile, [...plain]))].sort();
+  // What the build generates is found by the words that it names.
+  return {
+    patterns: [...patterns.values()],
+    files: files.filter((file) => existsSync(join(profile.source, file))),
+  };
 }
 
 function* pastingsIn(source: string): Generator<{ macro: string; pattern?: string }> {
