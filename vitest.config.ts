@@ -2,7 +2,12 @@ import { defineConfig } from "vitest/config";
 
 export default defineConfig({
   test: {
-    include: ["kernel/src/**/*.test.ts", "server/src/**/*.test.ts", "test/**/*.test.ts"],
+    include: [
+      "kernel/src/**/*.test.ts",
+      "server/src/**/*.test.ts",
+      "extension/src/**/*.test.ts",
+      "test/**/*.test.ts",
+    ],
     // What the tests start is what was compiled last.
     globalSetup: "./tools/bundle.mjs",
     testTimeout: 30_000,

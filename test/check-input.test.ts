@@ -100,6 +100,26 @@ describe("a patch", { timeout: TIMEOUT }, () => {
     expectRefusal(await checkPatch(text), message);
   });
 
+  test("is answered in the words of the place where it is read", async () => {
+    const patch = patchOf(
+      "fs/a.c",
+      "@@ -1,3 +1,3 @@\n-static int limit = 1;\n+static int limit = 2;\n \n int grow(int size)\n",
+    );
+    const mail = `Subject: [PATCH] more\nMessage-ID: <1@a>\n\n${patch}`;
+    const said = await Promise.all(
+      ["mail", "github", "gitlab"].map((format) => checkPatch(mail, ["--format", format])),
+    );
+    expect(said.map(({ status }) => status)).toEqual([1, 1, 1]);
+    expect(said[0]?.stdout).toMatch(
+      /^Subject: Re: \[PATCH\] more\nIn-Reply-To: <1@a>\n[\s\S]*\n> \+static int limit = 2;\n\nunsafe: /,
+    );
+    expect(said[1]?.stdout).toMatch(/^::error file=fs\/a\.c,line=1,/);
+    expect(JSON.parse(said[2]?.stdout ?? "")[0]).toMatchObject({
+      severity: "blocker",
+      location: { path: "fs/a.c" },
+    });
+  });
+
   test("of 100 MB is refused before it is read", async () => {
     const file = join(folder, "huge.patch");
     writeFileSync(file, "");

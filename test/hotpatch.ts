@@ -1,8 +1,10 @@
 import { type ChildProcess, spawn } from "node:child_process";
 import { fileURLToPath } from "node:url";
 
-/** The real program, as `npm` links it. */
-const BINARY = fileURLToPath(new URL("../server/bin/hotpatch.js", import.meta.url));
+/** The real program, as `npm` links it; compiled tests lie one folder deeper. */
+const BINARY = fileURLToPath(
+  new URL(`${import.meta.url.endsWith(".ts") ? ".." : "../.."}/server/bin/hotpatch.js`, import.meta.url),
+);
 
 export interface Ended {
   /** Exit status; null when a signal ended it. */

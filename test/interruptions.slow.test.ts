@@ -7,7 +7,8 @@ import { setTimeout as sleep } from "node:timers/promises";
 import type { KernelProfile } from "@kernel-hotpatch/kernel/profile/profile";
 import { afterAll, beforeAll, expect, test } from "vitest";
 import { type Ended, hotpatch, startHotpatch } from "./hotpatch.js";
-import { MEMINFO_TEST, meminfoPatch, processesWith } from "./kernel.js";
+import { MEMINFO_TEST, meminfoPatch } from "./kernel.js";
+import { processesWith } from "./processes.js";
 
 // One cache of its own for all of it, filled by the first test: what others run meanwhile leaves no traces here.
 

@@ -73,18 +73,6 @@ export async function meminfoPatch(kernel: KernelProfile): Promise<string> {
 /** The test that goes with {@link meminfoPatch}. */
 export const MEMINFO_TEST = "tail -n 1 /proc/meminfo\ngrep -q '^HotPatched: *1$' /proc/meminfo\n";
 
-/** Command lines of processes that were started with this variable in their environment. */
-export async function processesWith(name: string, value: string): Promise<string[]> {
-  const wanted = `${name}=${value}`;
-  const found: string[] = [];
-  for (const pid of (await readdir("/proc")).filter((entry) => /^\d+$/.test(entry))) {
-    const environment = await readFile(`/proc/${pid}/environ`, "latin1").catch(() => "");
-    if (!environment.split("\0").includes(wanted)) continue;
-    found.push((await readFile(`/proc/${pid}/cmdline`, "latin1").catch(() => "")).replaceAll("\0", " "));
-  }
-  return found;
-}
-
 /** A folder with links to every program on PATH but those whose names match: the value of a PATH that lacks them. */
 export async function pathWithout(folder: string, names: RegExp): Promise<string> {
   await mkdir(folder);

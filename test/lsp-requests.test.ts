@@ -1,6 +1,7 @@
 import { mkdtemp, realpath, rm, writeFile } from "node:fs/promises";
 import { tmpdir } from "node:os";
 import { join } from "node:path";
+import { pathToFileURL } from "node:url";
 import { smallTree } from "@kernel-hotpatch/server/tree/small-tree";
 import { afterEach, beforeEach, expect, test, vi } from "vitest";
 import {
@@ -247,4 +248,43 @@ test("a setting that names no kernel is told in the file", async () => {
   await writeFile(join(root, "kernel/foo.c"), FOO);
   await editor.configure({});
   await editor.until(uri, (shown) => shown.length === 0);
+});
+
+test("a tree's state is asked for as a whole, and told when it may be another", async () => {
+  const text = FOO.replace("\treturn 0;", "\treturn 1;");
+  const capabilities = { experimental: { hotpatchTrees: true } };
+  const uri = await open(FOO, "kernel/foo.c", { capabilities });
+  const isTold = () =>
+    new Promise<void>((resolve) => editor.connection.onNotification("hotpatch/treesChanged", resolve));
+  let told = isTold();
+  await editor.until(uri, () => true);
+  await told;
+  const state = { root: pathToFileURL(root).href, kernel: null, base: "HEAD", review: null };
+  const trees = () => editor.request("hotpatch/trees", undefined);
+  expect(await trees()).toEqual([{ ...state, verdict: null, files: [] }]);
+
+  told = isTold();
+  await editor.change(uri, text);
+  await editor.untilRule(uri, "init-code");
+  await told;
+  expect(await trees()).toMatchObject([
+    {
+      ...state,
+      verdict: "unsafe",
+      files: [
+        {
+          path: "kernel/foo.c",
+          isRead: true,
+          functions: [{ name: "foo_init", line: 7, verdict: "unsafe", inlinedInto: [] }],
+          findings: expect.arrayContaining([expect.objectContaining({ rule: "init-code" })]),
+        },
+      ],
+    },
+  ]);
+});
+
+test("a command may be about another kernel, which must have been added", async () => {
+  const uri = await open(FOO.replace("\treturn 0;", "\treturn 1;"));
+  const params = { command: "hotpatch.build", arguments: [{ uri, kernel: "debian/none" }] };
+  await expect(editor.request("workspace/executeCommand", params)).rejects.toThrow(/debian\/none/);
 });

@@ -10,7 +10,8 @@ import {
 } from "vscode-languageserver/node";
 import { type Editor, type EditorStart, startEditor } from "./editor.js";
 import { gitIn } from "./git.js";
-import { type Bench, MEMINFO_TEST, pathWithout, privateBench, processesWith, stockKernel } from "./kernel.js";
+import { type Bench, MEMINFO_TEST, pathWithout, privateBench, stockKernel } from "./kernel.js";
+import { processesWith } from "./processes.js";
 
 const WAIT = { timeout: 200_000, interval: 300 };
 const FILE = "fs/proc/meminfo.c";
@@ -73,6 +74,10 @@ test("on save the objects are compared, and the editor shows what the compiler m
   // What was said of another text is not said of this one.
   await editor.change(uri, inner().replace(" KB", " kb"));
   expect(await lenses(uri)).toContainEqual(expect.stringMatching(/^hot patch: [a-z-]+$/));
+  // Taken back, it is what was compiled; and so it stays when another file is opened.
+  await editor.change(uri, inner());
+  await editor.until(await editor.open(join(root, "Kbuild")), () => true);
+  expect(await lenses(uri)).toContainEqual(expect.stringMatching(/carried|inlined/));
 }, 300_000);
 
 test("what does not compile is shown at its line", async () => {

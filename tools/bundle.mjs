@@ -25,6 +25,12 @@ const kernelApart = {
 };
 
 export default async function bundle() {
+  const files = [...(await bundled()), ...(await bundledAction())];
+  for (const { path, contents } of files) if (!holds(path, contents)) replace(path, contents);
+}
+
+/** @returns the files as they would be written: the folder may hold older ones, too, that somebody runs from */
+export async function bundled() {
   const { outputFiles } = await build({
     write: false,
     absWorkingDir: fileURLToPath(new URL("../server/dist", import.meta.url)),
@@ -44,7 +50,24 @@ export default async function bundle() {
     },
     logLevel: "warning",
   });
-  for (const { path, contents } of outputFiles) if (!holds(path, contents)) replace(path, contents);
+  return outputFiles;
+}
+
+/** One file, which runs where nothing is installed: the GitHub Action. */
+async function bundledAction() {
+  const { outputFiles } = await build({
+    write: false,
+    absWorkingDir: fileURLToPath(new URL("../server/dist", import.meta.url)),
+    entryPoints: ["bot/action.js"],
+    // As deep as what is bundled, which reads its version from `server/package.json`.
+    outfile: "action/action.mjs",
+    bundle: true,
+    format: "esm",
+    platform: "node",
+    target: "node20",
+    logLevel: "warning",
+  });
+  return outputFiles;
 }
 
 function holds(path, contents) {

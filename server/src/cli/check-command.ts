@@ -48,7 +48,8 @@ async function check(session: Session, named: readonly string[], options: Option
   ]);
   const { work } = session;
   const tree = await targetTree(work, session.kernel, options.tree);
-  const review = await checkPatch(work, tree, await patchInput(work, tree, named));
-  session.print(await rendered(review, options.format, session));
+  const { applied, patches } = await patchInput(work, tree, named);
+  const review = await checkPatch(work, tree, applied);
+  session.print(await rendered(review, options.format, session, patches));
   return reaches(review.findings, options.failOn) ? 1 : 0;
 }

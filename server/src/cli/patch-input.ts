@@ -7,18 +7,19 @@ import { workingTree } from "../repository/git.js";
 import { repositoryChange } from "../repository/repository-change.js";
 import { type AppliedPatch, applyToTree } from "../review/applied-patch.js";
 import type { SourceTree } from "../tree/source-tree.js";
-import { rangeNamed, readPatches } from "./patch-argument.js";
+import { type NamedPatch, rangeNamed, readPatches } from "./patch-argument.js";
 
 /**
  * What the PATCH arguments of `hotpatch check` change in a tree. A range, or nothing, means the repository's own files
  * when the tree is the working tree of the repository that the current folder is in; all else is applied to the tree.
+ * @returns it, and the patches as they were read; none for the repository's own files
  * @throws Fault `bad-input` as `readPatches`, `applyWhatFits` and `repositoryChange`
  */
 export async function patchInput(
   work: Work,
   tree: SourceTree,
   named: readonly string[],
-): Promise<AppliedPatch> {
+): Promise<{ applied: AppliedPatch; patches: NamedPatch[] }> {
   work.progress("reading the patch");
   const [only, ...others] = named;
   const range = only === undefined || others.length > 0 ? undefined : await rangeNamed(only);
@@ -26,10 +27,11 @@ export async function patchInput(
     const root = await workingTree(work);
     if (root !== undefined && (await realpath(root)) === (await realpath(tree.root))) {
       const { changes, description } = await repositoryChange(work, root, range, CHECK_LIMITS);
-      return { changes, sha256: digestOf(changes), description, observations: [] };
+      return { applied: { changes, sha256: digestOf(changes), description, observations: [] }, patches: [] };
     }
   }
-  return applyToTree(work, tree.root, await readPatches(work, named, CHECK_LIMITS), CHECK_LIMITS);
+  const patches = await readPatches(work, named, CHECK_LIMITS);
+  return { applied: await applyToTree(work, tree.root, patches, CHECK_LIMITS), patches };
 }
 
 /** Of what a repository changes, where no patch's bytes are at hand: of paths and contents. */

@@ -68,7 +68,7 @@ async function review(session: Session, named: readonly string[], options: Optio
   const request = { patches, outputDir, ...wanted };
   const judged = await runReview(work, profile, request, { tests, accelerator });
   await writeWhole(join(outputDir, "report.json"), renderJson(judged));
-  session.print(await rendered(judged, options.format, session));
+  session.print(await rendered(judged, options.format, session, patches));
   return reaches(judged.findings, options.failOn) ? 1 : 0;
 }
 

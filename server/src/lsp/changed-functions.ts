@@ -11,7 +11,7 @@ export interface ChangedFunction {
   readonly item: FunctionItem;
   /** By the findings within it. */
   readonly verdict: Verdict;
-  /** What the object witness made of it; absent while nobody asked. */
+  /** What the object witness made of it; absent while nobody asked, and where its own part in a caller cannot be told. */
   readonly object?: "carried" | "inlined" | "refused" | "unchanged";
   /** Functions that embed it, as the objects show. */
   readonly inlinedInto: readonly string[];
@@ -48,11 +48,14 @@ function objectSide(
   const carried = new Set(own.flatMap((unit) => [...unit.changed, ...unit.new]).map(sourceName));
   const sourceChanges = new Set(file.changed?.changes.map((change) => change.name));
   const users = tree.usersOf(name);
-  const inlinedInto = [...carried].filter((other) => users.has(other) && !sourceChanges.has(other));
+  const callers = [...carried].filter((other) => users.has(other));
+  const inlinedInto = callers.filter((other) => !sourceChanges.has(other));
   const isRefused = own.some(({ refusals }) => refusals.some(({ symbol }) => symbol === name));
   if (isRefused) return { object: "refused", inlinedInto };
   if (carried.has(name)) return { object: "carried", inlinedInto };
-  return { object: inlinedInto.length > 0 ? "inlined" : "unchanged", inlinedInto };
+  if (inlinedInto.length > 0) return { object: "inlined", inlinedInto };
+  // A caller that differs by itself may embed it, too.
+  return callers.length > 0 ? { inlinedInto } : { object: "unchanged", inlinedInto };
 }
 
 /** `foo` of `foo.isra.0` and `foo.cold`, as the compiler names what it makes of a function. */

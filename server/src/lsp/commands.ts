@@ -1,5 +1,6 @@
 import { createHash } from "node:crypto";
 import { join } from "node:path";
+import type { FileChange } from "@kernel-hotpatch/kernel/build/patch-files";
 import { Fault } from "@kernel-hotpatch/kernel/host/fault";
 import type { Work } from "@kernel-hotpatch/kernel/host/work";
 import type { KernelProfile } from "@kernel-hotpatch/kernel/profile/profile";
@@ -19,16 +20,19 @@ export interface CommandTarget {
   readonly tests: readonly string[];
   /** Where `patch.ko` and the objects go; by default inside the cache. */
   readonly output: string | undefined;
+  /** Another kernel to try the change on than that of the tree, as `--kernel` takes it. */
+  readonly kernel?: string | undefined;
 }
 
 export function readTarget(argument: unknown): CommandTarget {
-  const { uri, module, tests, output } = isObject(argument) ? argument : {};
+  const { uri, module, tests, output, kernel } = isObject(argument) ? argument : {};
   const text = (value: unknown) => (typeof value === "string" && value !== "" ? value : undefined);
   return {
     uri: typeof argument === "string" ? argument : text(uri),
     module: text(module),
     tests: Array.isArray(tests) ? tests.filter((test) => typeof test === "string") : [],
     output: text(output),
+    kernel: text(kernel),
   };
 }
 
@@ -59,34 +63,34 @@ async function check(work: Work, tree: KernelTree): Promise<Review> {
 export async function build(
   work: Work,
   tree: KernelTree,
-  target: Pick<CommandTarget, "output">,
+  target: Pick<CommandTarget, "output" | "kernel">,
 ): Promise<Review> {
-  const profile = profileOf(tree);
-  const { edits } = tree;
-  const request = requestOf(work, tree, profile, target.output);
+  const profile = await profileOf(work, tree, target);
+  const changes = changesOf(tree);
+  const request = requestOf(work, tree, profile, changes, target.output);
   const { reviewObjects } = await import("../review/run-review.js");
   const review = await reviewObjects(work, profile, request);
-  tree.answer(review, edits);
+  if (target.kernel === undefined) tree.answer(review, changes);
   return review;
 }
 
 async function review(work: Work, tree: KernelTree, target: CommandTarget): Promise<Review> {
-  const profile = profileOf(tree);
+  const profile = await profileOf(work, tree, target);
   const tests = await testsOf(target);
-  const { edits } = tree;
-  const request = requestOf(work, tree, profile, target.output);
+  const changes = changesOf(tree);
+  const request = requestOf(work, tree, profile, changes, target.output);
   const [{ bestAccelerator }, { runReview }] = await Promise.all([
     import("@kernel-hotpatch/kernel/sandbox/accelerator"),
     import("../review/run-review.js"),
   ]);
   const accelerator = await bestAccelerator(work, profile);
   const judged = await runReview(work, profile, request, { tests, accelerator });
-  tree.answer(judged, edits);
+  if (target.kernel === undefined) tree.answer(judged, changes);
   return judged;
 }
 
 async function test(work: Work, tree: KernelTree, target: CommandTarget): Promise<TestReport> {
-  const profile = profileOf(tree);
+  const profile = await profileOf(work, tree, target);
   const module = target.module ?? tree.objects()?.module?.path;
   if (module === undefined)
     throw new Fault("bad-input", "there is no module of the change as it is now", {
@@ -105,8 +109,14 @@ async function testsOf({ tests }: CommandTarget): Promise<SandboxTest[]> {
   return await Promise.all(tests.map(readTest));
 }
 
-function requestOf(work: Work, tree: KernelTree, profile: KernelProfile, output: string | undefined) {
-  const patch = patchOf("editor.patch", changesOf(tree));
+function requestOf(
+  work: Work,
+  tree: KernelTree,
+  profile: KernelProfile,
+  changes: readonly FileChange[],
+  output: string | undefined,
+) {
+  const patch = patchOf("editor.patch", changes);
   const hash = createHash("sha256").update(`${profile.id}\n${tree.root}\n`).digest("hex").slice(0, 16);
   return { patches: [patch], outputDir: output ?? join(work.cache, "reviews", `editor-${hash}`) };
 }
@@ -118,7 +128,13 @@ function changesOf(tree: KernelTree) {
   return changes;
 }
 
-function profileOf({ target }: KernelTree): KernelProfile {
+async function profileOf(
+  work: Work,
+  { target }: KernelTree,
+  { kernel }: Pick<CommandTarget, "kernel">,
+): Promise<KernelProfile> {
+  if (kernel !== undefined)
+    return await (await import("../review/target-kernel.js")).targetKernel(work, kernel);
   if (target.profile) return target.profile;
   throw new Fault("bad-input", `no kernel was added that ${target.tree.id} is the source of`, {
     remedy:

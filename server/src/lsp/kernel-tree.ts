@@ -76,10 +76,13 @@ export interface Listener {
   log(message: string): void;
 }
 
-/** What the objects of a change say, and of which state of it. */
+/** What the objects of a change say, and of which change. */
 interface ObjectAnswer {
   readonly review: Review;
-  readonly edits: number;
+  readonly changes: readonly FileChange[];
+  /** The state of the tree that it was last compared with, and how that went. */
+  compared: number;
+  holds: boolean;
 }
 
 /** A kernel tree in which files are being edited: what differs from its base, and what the witnesses say of it. */
@@ -216,17 +219,18 @@ export class KernelTree {
 
   /** What the objects say of the change as it is now; undefined when nobody asked them since it was edited. */
   objects(): Review | undefined {
-    return this.#answer?.edits === this.#edits ? this.#answer.review : undefined;
+    const answer = this.#answer;
+    if (answer && answer.compared !== this.#edits) {
+      // Files that are opened and closed, and what was typed and taken back, leave the change as it was compiled.
+      answer.compared = this.#edits;
+      answer.holds = sameChanges(this.changes(), answer.changes);
+    }
+    return answer?.holds ? answer.review : undefined;
   }
 
-  /** Names the state of the change, for an answer that takes its time. */
-  get edits(): number {
-    return this.#edits;
-  }
-
-  /** Takes what the objects say. @param edits the state that was compiled */
-  answer(review: Review, edits: number): void {
-    this.#answer = { review, edits };
+  /** Takes what the objects say. @param changes what was compiled */
+  answer(review: Review, changes: readonly FileChange[]): void {
+    this.#answer = { review, changes, compared: -1, holds: false };
     this.#listener.answered();
     for (const file of this.#open.values()) this.#listener.judged(file);
   }
@@ -296,6 +300,7 @@ export class KernelTree {
     const bytes = await this.base.read(this.#work, file.path);
     if (this.#open.get(file.path) !== file) return;
     file.base = { bytes, text: bytes && decodeSource(bytes) };
+    this.#edits++;
     this.#judge(file);
   }
 

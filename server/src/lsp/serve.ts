@@ -33,6 +33,7 @@ import { ObjectWitness } from "./object-witness.js";
 import { Progress } from "./progress.js";
 import { readSettings, type Settings } from "./settings.js";
 import { documentSymbolsOf, workspaceSymbolsOf } from "./symbols.js";
+import { TREES, TREES_CHANGED, treeStateOf } from "./tree-state.js";
 import { Trees } from "./trees.js";
 
 /**
@@ -65,8 +66,10 @@ export function serve(work: Work, input: NodeJS.ReadableStream, output: NodeJS.W
         ...(inlayHint?.refreshSupport ? [connection.languages.inlayHint.refresh()] : []),
       ];
       Promise.all(refresh).catch((error: unknown) => log(inWords(error)));
+      treesChanged();
     },
     judged(uri) {
+      treesChanged();
       if (pulls) refreshSoon();
       else publish(uri);
     },
@@ -78,6 +81,10 @@ export function serve(work: Work, input: NodeJS.ReadableStream, output: NodeJS.W
   const refreshSoon = together(() =>
     connection.languages.diagnostics.refresh().catch((error: unknown) => log(inWords(error))),
   );
+  const treesChanged = together(() => {
+    const { hotpatchTrees } = (client.experimental ?? {}) as { hotpatchTrees?: boolean };
+    if (hotpatchTrees) void connection.sendNotification(TREES_CHANGED);
+  }, 250);
 
   connection.onInitialize((params) => {
     client = params.capabilities;
@@ -109,6 +116,7 @@ export function serve(work: Work, input: NodeJS.ReadableStream, output: NodeJS.W
   });
   documents.onDidClose(({ document }) => {
     trees.close(document.uri);
+    treesChanged();
     if (!pulls) show(document.uri, document.version, []);
   });
   connection.languages.diagnostics.on(async ({ textDocument: { uri } }) => {
@@ -168,6 +176,7 @@ export function serve(work: Work, input: NodeJS.ReadableStream, output: NodeJS.W
         });
     },
   );
+  connection.onRequest(TREES, async () => (await trees.judgedTrees()).map(treeStateOf));
   connection.onShutdown(() => trees.dispose());
 
   documents.listen(connection);
@@ -229,8 +238,8 @@ function hotpatchOf(settings: unknown): unknown {
   return whole?.hotpatch ?? settings;
 }
 
-/** Does something once for all calls of a moment. */
-function together(act: () => unknown): () => void {
+/** Does something once for all calls of a moment. @param milliseconds how long that is */
+function together(act: () => unknown, milliseconds = 20): () => void {
   let isWaiting = false;
   return () => {
     if (isWaiting) return;
@@ -238,6 +247,6 @@ function together(act: () => unknown): () => void {
     setTimeout(() => {
       isWaiting = false;
       act();
-    }, 20);
+    }, milliseconds);
   };
 }

@@ -109,9 +109,14 @@ export class Trees {
   /** The tree that a command is about: of the document named, or the only one that is open. */
   async tree(uri: string | undefined): Promise<KernelTree | undefined> {
     if (uri !== undefined) return (await this.opened(uri))?.tree;
-    await Promise.all([...this.#documents.keys()].map((known) => this.opened(known)));
-    const [only, ...others] = this.all;
+    const [only, ...others] = await this.judgedTrees();
     return others.length === 0 ? only : undefined;
+  }
+
+  /** Those that documents are open in, when each document was judged for the first time. */
+  async judgedTrees(): Promise<readonly KernelTree[]> {
+    await Promise.all([...this.#documents.keys()].map((known) => this.opened(known)));
+    return this.all;
   }
 
   /** Those that documents are open in. */

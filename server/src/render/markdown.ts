@@ -3,8 +3,8 @@ import type { Review } from "../review/review.js";
 import { codeFrame } from "./code-frame.js";
 import { stepExcerpt } from "./excerpt.js";
 import { fixDiff } from "./fix-diff.js";
+import { cell, code, fenced, prose } from "./markdown-text.js";
 import { placeOf } from "./place.js";
-import { printable, printableLine } from "./printable.js";
 import { readingOrder } from "./reading-order.js";
 import { runPreStatement } from "./run-pre-statement.js";
 
@@ -46,7 +46,10 @@ export function renderReviewMarkdown(review: Review): string {
   return `${parts.join("\n\n")}\n`;
 }
 
-function findingItem(finding: Finding): string {
+const MOST_RELATED = 10;
+
+/** A finding with all that is known of it, as an item of a list. */
+export function findingItem(finding: Finding): string {
   const place = placeOf(finding);
   const lines = [
     `- **${finding.severity}** ${code(finding.rule)}${place ? ` at ${code(place)}` : ""}: ${prose(finding.message)}`,
@@ -54,7 +57,7 @@ function findingItem(finding: Finding): string {
     `  - remedy: ${prose(finding.remedy)}`,
   ];
   if (finding.suppressed) lines.push(`  - suppressed: ${prose(finding.suppressed.reason)}`);
-  for (const other of finding.related)
+  for (const other of finding.related.slice(0, MOST_RELATED))
     lines.push(`  - ${placeOf(other) ? `${code(placeOf(other))}: ` : ""}${prose(other.message)}`);
   const blocks = [
     fenced(codeFrame(finding).join("\n"), "c"),
@@ -66,34 +69,4 @@ function findingItem(finding: Finding): string {
   ];
   for (const block of blocks) if (block !== "") lines.push("", block.replaceAll(/^/gm, "  "));
   return lines.join("\n");
-}
-
-/** Plain text: Markdown, HTML, mentions and references to issues lose their meaning. */
-function prose(text: string): string {
-  return printableLine(text)
-    .replaceAll(/[\\`*_{}[\]()<>~|!&]/g, "\\$&")
-    .replaceAll(/[@#](?=\w)/g, "$&<!-- -->");
-}
-
-/** A code span whose fence is longer than any run of backticks inside (CommonMark 6.1). */
-function code(text: string): string {
-  const inside = printableLine(text);
-  const fence = "`".repeat(longestRun(inside) + 1);
-  return longestRun(inside) > 0 ? `${fence} ${inside} ${fence}` : `${fence}${inside}${fence}`;
-}
-
-function cell(text: string): string {
-  return code(text).replaceAll("|", "\\|");
-}
-
-/** A block of code; nothing for no text. */
-function fenced(text: string, language = "text"): string {
-  const inside = printable(text).trimEnd();
-  if (inside === "") return "";
-  const fence = "`".repeat(Math.max(3, longestRun(inside) + 1));
-  return `${fence}${language}\n${inside}\n${fence}`;
-}
-
-function longestRun(text: string): number {
-  return Math.max(0, ...(text.match(/`+/g) ?? []).map((run) => run.length));
 }

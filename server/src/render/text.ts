@@ -1,9 +1,9 @@
 import type { ObjectDiff } from "@kernel-hotpatch/kernel/objdiff/report";
 import type { Finding } from "../review/finding.js";
 import type { Review, TestReport } from "../review/review.js";
-import { SEVERITIES } from "../rules/rule.js";
 import { codeFrame } from "./code-frame.js";
 import type { Colors } from "./colors.js";
+import { counts } from "./counts.js";
 import { excerpt, stepExcerpt } from "./excerpt.js";
 import { fixDiff } from "./fix-diff.js";
 import { placeOf } from "./place.js";
@@ -121,15 +121,7 @@ function sandboxText(run: NonNullable<Review["sandbox"]>, colors: Colors): strin
 }
 
 function verdictText(report: Pick<Review, "verdict" | "findings">, colors: Colors): string {
-  const counting = report.findings.filter(({ suppressed }) => !suppressed);
-  const counts = [
-    ...SEVERITIES.map((severity) => ({
-      name: severity,
-      count: counting.filter((finding) => finding.severity === severity).length,
-    })),
-    { name: "suppressed", count: report.findings.length - counting.length },
-  ].filter(({ count }) => count > 0);
-  const summary = counts.map(({ name, count }) => `${count} ${name}`).join(", ");
+  const summary = counts(report.findings);
   return `verdict: ${colors.verdict[report.verdict](report.verdict)}${summary && ` (${summary})`}`;
 }
 

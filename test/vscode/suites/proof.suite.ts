@@ -1,0 +1,29 @@
+import assert from "node:assert/strict";
+import { changeMeminfo, MEMINFO, prove } from "./meminfo.js";
+import { session, takeBack, textOf } from "./on-stage.js";
+
+describe("a proof", () => {
+  let text = "";
+  before(async () => {
+    text = await textOf(MEMINFO);
+  });
+  after(() => takeBack({ [MEMINFO]: text }));
+
+  it("of the Test Explorer boots the kernel and turns green", async () => {
+    await changeMeminfo(1);
+    assert.deepEqual(await prove(), {
+      build: "passed",
+      "test before: meminfo": "passed",
+      load: "passed",
+      transition: "passed",
+      "test loaded: meminfo": "passed",
+      "cycle 2 of 2": "passed",
+      disable: "passed",
+      unload: "passed",
+      "test after: meminfo": "passed",
+    });
+    const { trees, status } = await session();
+    assert.equal(trees.main?.review?.sandbox?.outcome, "finished");
+    assert.match(status.text, /hot patch: safe/);
+  });
+});
