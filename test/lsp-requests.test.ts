@@ -288,3 +288,11 @@ test("a command may be about another kernel, which must have been added", async 
   const params = { command: "hotpatch.build", arguments: [{ uri, kernel: "debian/none" }] };
   await expect(editor.request("workspace/executeCommand", params)).rejects.toThrow(/debian\/none/);
 });
+
+test("a command waits for a tree that a change of settings opens anew meanwhile", async () => {
+  const uri = await open(FOO.replace("\treturn 0;", "\treturn 1;"));
+  const params = { command: "hotpatch.check", arguments: [{ uri }] };
+  const review = editor.request("workspace/executeCommand", params);
+  await editor.configure({});
+  expect(await review).toMatchObject({ verdict: "unsafe" });
+});

@@ -1,7 +1,7 @@
 // Packs the extension with the command and its server inside: `npm run package -- [linux-x64|linux-arm64|universal…]`, by
 // default all. The first two carry the grammar as machine code beside the WASM build, which universal has alone.
 import { spawnSync } from "node:child_process";
-import { mkdir, readdir, readFile, stat, writeFile } from "node:fs/promises";
+import { mkdir, readdir, readFile, rename, stat, writeFile } from "node:fs/promises";
 import { createRequire } from "node:module";
 import { dirname, join, relative } from "node:path";
 import { fileURLToPath } from "node:url";
@@ -77,7 +77,9 @@ async function pack(target, architecture) {
     for (const [path, binary] of await nativeFiles(architecture))
       files[join(modules, path)] = await readFile(binary);
   const path = join(build, `${manifest.name}-${target}.vsix`);
-  await writeFile(path, vsixOf(shipped, files, architecture && target));
+  // Whole at any moment: somebody may be installing it.
+  await writeFile(`${path}.${process.pid}`, vsixOf(shipped, files, architecture && target));
+  await rename(`${path}.${process.pid}`, path);
   console.log(path);
 }
 

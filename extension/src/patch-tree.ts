@@ -92,7 +92,9 @@ function functionNode(file: string, changed: FunctionState, findings: readonly F
     kind: "function",
     description: [
       verdict,
-      ...(object === undefined ? [] : [object === "unchanged" ? "no difference in the object" : object]),
+      ...(object === undefined || object === "inlined"
+        ? []
+        : [object === "unchanged" ? "no difference in the object" : object]),
       ...(inlinedInto.length === 0 ? [] : [`inlined into ${inlinedInto.join(", ")}`]),
     ].join(" · "),
     place: { file, line, column: 1 },

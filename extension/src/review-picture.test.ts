@@ -21,7 +21,13 @@ const STATE: TreeState = {
           inlinedInto: [],
         },
       ],
-      findings: [finding("limit"), finding("limit"), finding("<inner>"), finding("inner")],
+      findings: [
+        finding("limit"),
+        finding("limit"),
+        finding("<inner>"),
+        finding("inner"),
+        { ...finding("seen"), witness: "object" },
+      ],
     },
   ],
   review: null,
@@ -128,4 +134,8 @@ test("an empty change is said in words", () => {
   expect(pictureOf({ ...STATE, files: [], verdict: null })).toContain("Nothing differs.");
   expect(titleOf({ ...STATE, files: [], verdict: null })).toBe("Nothing differs");
   expect(titleOf(STATE)).toBe("Hot patch of 1 file for debian/1: unsafe");
+});
+
+test("what only the objects show is no change of the source", () => {
+  expect(pictureOf(STATE)).not.toContain("seen");
 });

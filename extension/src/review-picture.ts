@@ -82,8 +82,10 @@ function graphOf({ files, review }: TreeState): Graph {
         place: { file: path, line, column: 1 },
       });
   for (const { path, findings } of files)
-    for (const { symbol, rule, severity, line, column, suppressed } of findings) {
+    for (const { witness, symbol, rule, severity, line, column, suppressed } of findings) {
       const id = `touched ${path} ${symbol}`;
+      // What only the objects or the sandbox show is no change of the source.
+      if (witness !== "source") continue;
       if (symbol === undefined || functions.has(symbol) || boxes.some((box) => box.id === id)) continue;
       const place = { file: path, line: line ?? 1, column: column ?? 1 };
       const look = suppressed || severity === "info" ? "plain" : severity;

@@ -2,7 +2,7 @@ import type { TreeState } from "@kernel-hotpatch/server/lsp/tree-state";
 import type { Review } from "@kernel-hotpatch/server/review/review";
 import * as vscode from "vscode";
 import type { CommandId } from "./command-ids";
-import { doctor } from "./doctor";
+import { Doctor } from "./doctor";
 import { faultOf } from "./fault";
 import { HotpatchError, type HotpatchProgram, hotpatchProgram } from "./hotpatch-program";
 import { addedKernels, pickKernel } from "./kernels";
@@ -27,6 +27,7 @@ export class Session {
   readonly server: Server;
   readonly #context: vscode.ExtensionContext;
   readonly #program: HotpatchProgram;
+  readonly #doctor: Doctor;
   readonly #log = vscode.window.createOutputChannel("Hot Patch", { log: true });
   readonly #console = vscode.window.createOutputChannel("Hot Patch: Guest Console");
   readonly #view: vscode.TreeView<unknown>;
@@ -38,6 +39,7 @@ export class Session {
   constructor(context: vscode.ExtensionContext) {
     this.#context = context;
     this.#program = hotpatchProgram(context.extensionPath);
+    this.#doctor = new Doctor(this.#program);
     this.server = new Server(this.#program, this.#log, {
       changed: (state) => this.#serverChanged(state),
       treesChanged: () => void this.#askTrees().catch((error: unknown) => this.#log.warn(String(error))),
@@ -54,6 +56,7 @@ export class Session {
       this.status,
       this.picture,
       this.tests,
+      this.#doctor,
       this.#log,
       this.#console,
       provider,
@@ -91,13 +94,10 @@ export class Session {
   readonly #commands: Readonly<Record<CommandId, (args: readonly unknown[]) => Promise<unknown>>> = {
     "hotpatch.check": async (args) => {
       const review = await this.#during<Review>("hotpatch.check", "Checking the change", args);
-      const { length } = review.findings;
-      void this.#said(
-        `The source of the change is judged ${review.verdict}: ${length} ${length === 1 ? "finding" : "findings"}.`,
-        {
-          "Show Problems": () => vscode.commands.executeCommand("workbench.actions.view.problems"),
-        },
-      );
+      const said = `The source of the change is judged ${review.verdict}: ${named(review.findings.length, "finding")}.`;
+      void this.#said(said, {
+        "Show Problems": () => vscode.commands.executeCommand("workbench.actions.view.problems"),
+      });
       return review;
     },
     "hotpatch.build": async (args) => {
@@ -133,7 +133,7 @@ export class Session {
       return review;
     },
     "hotpatch.showPicture": async () => this.picture.show(),
-    "hotpatch.doctor": () => doctor(this.#program, this.#log),
+    "hotpatch.doctor": () => this.#doctor.ask(),
     "hotpatch.pickKernel": async () => {
       const roots = this.trees.all.map(({ root }) => vscode.Uri.parse(root).fsPath);
       const kernel = await pickKernel(this.#program, roots, this.#log);
@@ -268,7 +268,6 @@ export class Session {
     this.#view.badge = unsafe?.length
       ? { value: unsafe.length, tooltip: named(unsafe.length, "unsafe finding") }
       : undefined;
-    this.#view.description = main?.verdict ? `${main.verdict} · ${main.kernel?.id ?? "no kernel"}` : "";
     this.#view.message =
       main && main.verdict === null
         ? `Nothing differs from ${main.base}. Change a function, and see here what it means.`
@@ -290,7 +289,7 @@ export class Session {
         ? { "Manage Trust": () => vscode.commands.executeCommand("workbench.trust.manage") }
         : {
             ...(code === "lacking" && { Doctor: () => vscode.commands.executeCommand("hotpatch.doctor") }),
-            ...(/kernel/.test(message) && {
+            ...(/none was added|no kernel was added/.test(message) && {
               "Choose Kernel": () => vscode.commands.executeCommand("hotpatch.pickKernel"),
             }),
             "Show Log": async () => this.#log.show(true),

@@ -96,7 +96,7 @@ export async function startEditor(start: EditorStart, payload?: Payload): Promis
   try {
     await answering(port, serving, log);
     browser = await chromium.launch({ executablePath: "/usr/bin/chromium", args: FLAGS });
-    const page = await browser.newPage({ viewport: { width: 1360, height: 860 } });
+    const page = await browser.newPage({ viewport: { width: 1200, height: 720 } });
     page.on("console", (message) => note(`${message.type()}: ${message.text()}`));
     const kind = workspace?.endsWith(".code-workspace") ? "workspace" : "folder";
     const query = new URLSearchParams(workspace === undefined ? { ew: "true" } : { [kind]: workspace });

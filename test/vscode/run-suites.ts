@@ -50,6 +50,8 @@ export async function runSuites(suites: readonly Suites[], screenshots?: string)
             if (process.env.HOTPATCH_DEBUG) console.log(line);
             const [, path] = /^screenshot (\/.*\.png)$/.exec(line) ?? [];
             if (path) void editor.page.screenshot({ path });
+            const [, key] = /^press (\w+)$/.exec(line) ?? [];
+            if (key) void editor.page.keyboard.press(key);
           },
           onExit: (code) => end(code),
         },

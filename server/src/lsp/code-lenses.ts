@@ -19,12 +19,14 @@ export function codeLensesOf(tree: KernelTree, file: OpenFile): CodeLens[] {
   });
 }
 
-/** `safe · carried · 2 callers inlined`. */
+/** `safe · carried · inlined into 2 callers`. */
 export function summaryOf({ verdict, object, inlinedInto }: ChangedFunction): string {
   const many = inlinedInto.length;
   return [
     verdict,
-    ...(object === undefined ? [] : [object === "unchanged" ? "no difference in the object" : object]),
+    ...(object === undefined || object === "inlined"
+      ? []
+      : [object === "unchanged" ? "no difference in the object" : object]),
     ...(many === 0 ? [] : [`inlined into ${many} ${many === 1 ? "caller" : "callers"}`]),
   ].join(" · ");
 }

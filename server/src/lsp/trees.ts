@@ -126,9 +126,12 @@ export class Trees {
 
   /** Waits until a document was judged for the first time, and has what was edited since judged. */
   async opened(uri: string): Promise<Judged | undefined> {
-    const opened = this.#documents.get(uri);
-    await opened?.ready;
-    return this.judged(uri);
+    for (;;) {
+      const opened = this.#documents.get(uri);
+      await opened?.ready;
+      // It may have been opened anew while we waited.
+      if (opened === this.#documents.get(uri)) return this.judged(uri);
+    }
   }
 
   /** Ends all that goes on. */

@@ -3,7 +3,7 @@ import { existsSync, statSync } from "node:fs";
 import type { Review } from "@kernel-hotpatch/server/review/review";
 import * as vscode from "vscode";
 import { changeMeminfo, MEMINFO } from "./meminfo.js";
-import { findings, replace, ruleOf, session, show, takeBack, textOf, until, untilRule } from "./on-stage.js";
+import { findings, replace, ruleOf, session, show, takeBackAfterEach, until, untilRule } from "./on-stage.js";
 
 const [BASE, SCHED] = ["fs/proc/base.c", "include/linux/sched.h"];
 
@@ -22,11 +22,7 @@ const lenses = async ({ document }: vscode.TextEditor) =>
   ).map(({ command }) => command?.title ?? "");
 
 describe("editing", () => {
-  let texts: Record<string, string> = {};
-  before(async () => {
-    for (const path of [MEMINFO, BASE, SCHED]) texts = { ...texts, [path]: await textOf(path) };
-  });
-  afterEach(() => takeBack(texts));
+  takeBackAfterEach(MEMINFO, BASE, SCHED);
 
   it("a struct member is underlined, and its fix makes a shadow variable that compiles", async () => {
     const base = await show(BASE);

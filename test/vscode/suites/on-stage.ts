@@ -61,21 +61,29 @@ export async function untilRule(editor: vscode.TextEditor, rule: string): Promis
   );
 }
 
-/** Takes back every change, and what was saved of it. */
-export async function takeBack(texts: Readonly<Record<string, string>>): Promise<void> {
-  for (const [path, text] of Object.entries(texts)) {
-    const editor = await show(path);
-    if (editor.document.getText() !== text) {
-      const all = new vscode.Range(0, 0, editor.document.lineCount, 0);
-      await editor.edit((edit) => edit.replace(all, text));
-    }
-    if (editor.document.isDirty) await editor.document.save();
-  }
-  await vscode.commands.executeCommand("workbench.action.closeAllEditors");
+/** Has files be as they were after each test, whatever was changed or saved of them. */
+export function takeBackAfterEach(...paths: readonly string[]): void {
+  const texts = new Map<string, string>();
+  before(async () => {
+    for (const path of paths) texts.set(path, await textOf(path));
+  });
+  afterEach(async () => {
+    for (const [path, text] of texts) await takeBack(path, text);
+    await vscode.commands.executeCommand("workbench.action.closeAllEditors");
+  });
 }
 
-export async function textOf(path: string): Promise<string> {
+async function textOf(path: string): Promise<string> {
   return (await vscode.workspace.openTextDocument(vscode.Uri.file(join(stage.linux, path)))).getText();
+}
+
+async function takeBack(path: string, text: string): Promise<void> {
+  const editor = await show(path);
+  if (editor.document.getText() !== text) {
+    const all = new vscode.Range(0, 0, editor.document.lineCount, 0);
+    await editor.edit((edit) => edit.replace(all, text));
+  }
+  if (editor.document.isDirty) await editor.document.save();
 }
 
 /** Command lines of this machine's processes that work for these tests. */

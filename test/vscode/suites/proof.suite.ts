@@ -1,13 +1,9 @@
 import assert from "node:assert/strict";
 import { changeMeminfo, MEMINFO, prove } from "./meminfo.js";
-import { session, takeBack, textOf } from "./on-stage.js";
+import { session, takeBackAfterEach } from "./on-stage.js";
 
 describe("a proof", () => {
-  let text = "";
-  before(async () => {
-    text = await textOf(MEMINFO);
-  });
-  after(() => takeBack({ [MEMINFO]: text }));
+  takeBackAfterEach(MEMINFO);
 
   it("of the Test Explorer boots the kernel and turns green", async () => {
     await changeMeminfo(1);

@@ -1,15 +1,10 @@
 import assert from "node:assert/strict";
 import * as vscode from "vscode";
-import { findings, replace, session, show, takeBack, textOf, until, untilRule } from "./on-stage.js";
-
-const MEMINFO = "fs/proc/meminfo.c";
+import { MEMINFO } from "./meminfo.js";
+import { findings, replace, session, show, takeBackAfterEach, until, untilRule } from "./on-stage.js";
 
 describe("the language server", () => {
-  let text = "";
-  before(async () => {
-    text = await textOf(MEMINFO);
-  });
-  after(() => takeBack({ [MEMINFO]: text }));
+  takeBackAfterEach(MEMINFO);
 
   it("killed, starts once more with the reason shown, and nothing is lost", async () => {
     const editor = await show(MEMINFO);
@@ -35,6 +30,8 @@ describe("the language server", () => {
 
   it("killed twice, stays down and says so, until it is asked to start", async () => {
     const editor = await show(MEMINFO);
+    await replace(editor, "#include <linux/fs.h>\n", "#include <linux/fs.h>\nstatic int more_of_it;\n");
+    await untilRule(editor, "data-added");
     const { server, status } = await session();
     const { pid } = server;
     assert.ok(pid !== undefined);

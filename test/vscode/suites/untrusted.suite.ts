@@ -1,15 +1,10 @@
 import assert from "node:assert/strict";
 import * as vscode from "vscode";
-import { replace, session, show, takeBack, textOf, until, untilRule, working } from "./on-stage.js";
-
-const MEMINFO = "fs/proc/meminfo.c";
+import { MEMINFO } from "./meminfo.js";
+import { replace, session, show, takeBackAfterEach, until, untilRule, working } from "./on-stage.js";
 
 describe("a workspace that is not trusted", () => {
-  let text = "";
-  before(async () => {
-    text = await textOf(MEMINFO);
-  });
-  after(() => takeBack({ [MEMINFO]: text }));
+  takeBackAfterEach(MEMINFO);
 
   it("shows findings, and builds and boots nothing", async () => {
     assert.equal(vscode.workspace.isTrusted, false);
