@@ -252,7 +252,11 @@ function compilerErrors(place: Place, unit: string, { stderr, status }: RunResul
   const errors = starts.slice(0, LIMIT.errors).map((at): Observation => {
     const [, file = "", line = "", column, message = ""] =
       /^([^:]+):(\d+):(?:(\d+):)? (?:fatal )?error: (.*)$/.exec(lines[at] ?? "") ?? [];
-    const end = lines.findIndex((text, index) => index > at && /^[^\s|][^:]*:(?:\d+|\s*In )/.test(text));
+    // Notes belong to the error before them.
+    const end = lines.findIndex(
+      (text, index) =>
+        index > at && /^[^\s|][^:]*:(?:\d+|\s*In )/.test(text) && !/^[^:]+:[\d:]+ note: /.test(text),
+    );
     return {
       rule: "does-not-compile",
       message,
