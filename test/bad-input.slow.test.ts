@@ -255,7 +255,7 @@ describe("a machine", () => {
     MINUTES,
   );
 
-  test.each(["git", "make", "setpriv", "flock"])(
+  test.each(["git", "make", "setpriv", "bwrap", "flock"])(
     "without %s",
     async (program) => {
       const PATH = await pathWithout(join(bench.folder, "bin"), new RegExp(`^${program}$`));
@@ -264,6 +264,29 @@ describe("a machine", () => {
         3,
         new RegExp(program),
       );
+    },
+    MINUTES,
+  );
+
+  test(
+    "whose kernel forbids user namespaces",
+    async () => {
+      const forbid = "echo 0 > /proc/sys/user/max_user_namespaces";
+      const unprivileged = 'exec setpriv --bounding-set=-all --inh-caps=-all "$@"';
+      const through = [
+        "unshare",
+        "--user",
+        "--map-root-user",
+        "sh",
+        "-euc",
+        `${forbid}; ${unprivileged}`,
+        "sh",
+      ];
+      const build = ["build", "-", "-o", "out"];
+      expectRefusal(await run(build, { through, input: good }), 3, /cannot be confined here: bwrap: /);
+      expect(await run(["--no-confine", ...build], { through, input: good })).toMatchObject({ status: 0 });
+      const doctor = await run(["doctor"], { through });
+      expect(doctor).toMatchObject({ status: 3, stdout: expect.stringMatching(/^lacks confinement /m) });
     },
     MINUTES,
   );

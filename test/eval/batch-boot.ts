@@ -40,6 +40,8 @@ export interface Loaded {
   readonly log: readonly string[];
   /** What failed steps printed, and how the guest ended when it ended too early. */
   readonly words: readonly string[];
+  /** This is the second try, alone in a guest: what was said at the first, among others. */
+  readonly firstTry?: readonly string[];
 }
 
 const IN_ONE_GUEST = 25;
@@ -56,8 +58,10 @@ export function isGood({ load, transition, exercise, unload, log }: Loaded): boo
 /**
  * Loads, disables and removes patch modules, many in one guest, one after the other. After a guest that ended too early,
  * a fresh one goes on with the patch that it ended in: only a patch that ends a guest by itself is to blame. A module to
- * be patched that does so when it is loaded is left out. What went well is kept in the cache.
- * @returns as they come, those known before first
+ * be patched that does so when it is loaded is left out. What did not go well is tried once more, alone: a machine that
+ * others use too may have been slow, and what one patch does shows in the log of the next. What went well is kept in the
+ * cache.
+ * @returns as they come, those known before first, those tried twice last
  * @throws Fault as `bootGuest`
  */
 export async function* loadAll(
@@ -73,21 +77,33 @@ export async function* loadAll(
     else left.push(one);
   }
   const withoutTargets = new Set<string>();
+  const again: { one: Loadable; firstTry: readonly string[] }[] = [];
   while (left.length > 0) {
     checkpoint(work);
     work.progress(`booting, with ${left.length} patches to come`);
     const { done, ended } = await loadInGuest(work, profile, left.slice(0, IN_ONE_GUEST), withoutTargets);
     for (const loaded of done) {
       const one = left.shift();
-      if (one && isGood(loaded)) await known.keep(one, loaded);
-      yield loaded;
+      if (one === undefined) continue;
+      if (!isGood(loaded)) again.push({ one, firstTry: [...loaded.words, ...loaded.log] });
+      else {
+        await known.keep(one, loaded);
+        yield loaded;
+      }
     }
     if (ended === undefined || done.length > 0) continue;
     if (ended.step === "targets") withoutTargets.add(ended.loaded.id);
     else {
-      left.shift();
-      yield ended.loaded;
+      const one = left.shift();
+      if (one) again.push({ one, firstTry: ended.loaded.words });
     }
+  }
+  for (const { one, firstTry } of again) {
+    checkpoint(work);
+    work.progress(`booting once more, for ${one.id} alone`);
+    const { done, ended } = await loadInGuest(work, profile, [one], withoutTargets);
+    const loaded = done[0] ?? ended?.loaded;
+    if (loaded) yield { ...loaded, firstTry };
   }
 }
 

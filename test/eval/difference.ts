@@ -8,6 +8,8 @@ import type { Pair } from "./pair.js";
 
 /** All C files and headers of two sources that are not the same, those that only the newer one has included. */
 export interface Difference {
+  /** Sorted. */
+  readonly paths: readonly string[];
   change(path: string): FileChange | undefined;
   /** The files in which a line with this word is on one side only, sorted. */
   withWord(word: string): readonly string[];
@@ -43,6 +45,7 @@ export function differenceOf(changes: readonly FileChange[]): Difference {
       else files.push(change.path);
     }
   return {
+    paths: [...byPath.keys()].sort(),
     change: (path) => byPath.get(path),
     withWord: (word) => byWord.get(word) ?? [],
     added: [...byPath.values()].filter(({ before }) => before === undefined).map(({ path }) => path),

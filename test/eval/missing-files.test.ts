@@ -36,6 +36,12 @@ test("a header that declares it otherwise", () => {
   expect(found(uncompiled("too many arguments to function 'args'"))).toEqual(["include/net/args.h"]);
 });
 
+test("a header that the compiler's note names", () => {
+  const detail =
+    "net/user.c:1:5: error: conflicting types for 'other'\n    1 | int other(int a)\ninclude/net/args.h:1:5: note: previous declaration of 'other'\n";
+  expect(found(uncompiled("conflicting types for 'other'", { detail }))).toEqual(["include/net/args.h"]);
+});
+
 test("what a declaration has unchanged is no reason", () => {
   expect(found(uncompiled("'other' undeclared"))).toEqual([]);
 });

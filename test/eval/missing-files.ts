@@ -27,7 +27,12 @@ export function missingFiles(
     return all.filter(isRead);
   };
   const errors = complaints.filter(({ rule }) => rule === "does-not-compile");
-  for (const { message, file } of errors) {
+  for (const { message, file, detail = "" } of errors) {
+    // Where else it is declared.
+    const noted = [
+      ...detail.matchAll(/^([^\s:]+\.h):[\d:]+ note: (?:previous|declared here|originally)/gm),
+    ].map(([, path = ""]) => path);
+    add(noted.filter((path) => difference.change(path)));
     const lacking = /^([^\s:]+): No such file or directory/.exec(message)?.[1];
     if (lacking !== undefined) add(difference.added.filter((path) => path.endsWith(`/${lacking}`)));
     if (file?.endsWith(".c") && difference.change(file)) add([file]);

@@ -112,3 +112,18 @@ test("the table names what went wrong, the list each refusal", () => {
   expect(renderTable(result)).toMatch(/ {2}init-code +1 +0\n/);
   expect(renderRefusals(result)).toBe("refused: refused-0.c\n    init-code f: 'f' has run\n");
 });
+
+test("what ran only at a second try is good, and told as such", () => {
+  const result = resultOf([
+    ...tried("carried", 1, { firstTry: ["load: TIMEOUT after 120 s"] }),
+    ...tried("carried", 120),
+  ]);
+  expect(missed(result)).toEqual([]);
+  const table = renderTable(result);
+  expect(table).toMatch(/only at a second try, alone +1 +0\n/);
+  expect(table).toContain(
+    "in and out only at a second try, alone: carried-0\n    load: TIMEOUT after 120 s\n",
+  );
+  const bad = resultOf([...tried("carried", 120, { firstTry: [], load: false })]);
+  expect(missed(bad)).toEqual(["of the carried in and out, log clean"]);
+});

@@ -86,6 +86,10 @@ export function renderTable(result: ObjectsResult): string {
       ["  transitioned", (tried) => loads(tried, ({ transition }) => transition)],
       ["  unloaded", (tried) => loads(tried, ({ unload }) => unload)],
       ["  log clean", (tried) => loads(tried, ({ load, log }) => load && log.length === 0)],
+      [
+        "  only at a second try, alone",
+        (tried) => loads(tried, (one) => isGood(one) && one.firstTry !== undefined),
+      ],
       ["  target built in", (tried) => loads(tried, ({ targets }) => targets === "built in")],
       ["  target a module, loaded", (tried) => loads(tried, ({ targets }) => targets === "loaded")],
       ["  target not loaded", (tried) => loads(tried, ({ targets }) => targets === "not loaded")],
@@ -136,12 +140,16 @@ function renderWrong({ alone, groups, ungrouped, again }: ObjectsResult): string
   const all = [...alone, ...groups];
   const failed = all.filter(({ built }) => built.outcome === "failed");
   const bad = all.flatMap(({ loaded }) => (loaded && !isGood(loaded) ? [loaded] : []));
+  const late = all.flatMap(({ loaded }) => (loaded?.firstTry && isGood(loaded) ? [loaded] : []));
   const unmatched = all.flatMap(({ built }) =>
     (built.runPre ?? []).filter(({ outcome }) => outcome !== "matched"),
   );
   return [
     "\n",
     ...failed.map(({ built }) => `failed: ${built.id}: ${built.reasons[0]?.message ?? ""}\n`),
+    ...late.map(
+      ({ id, firstTry = [] }) => `in and out only at a second try, alone: ${id}\n${indented(firstTry)}`,
+    ),
     ...bad.map(({ id, log, words }) => `did not run: ${id}\n${indented([...words, ...log])}`),
     ...unmatched.map(
       ({ unit, name, outcome, reason }) => `run-pre ${outcome}: ${name} of ${unit}: ${reason ?? ""}\n`,

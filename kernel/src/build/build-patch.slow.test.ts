@@ -164,13 +164,37 @@ test("what C cannot carry is refused, everything at once", async () => {
     await rulesOf(
       await edited("fs/proc/Makefile", (text) => `# comment\n${text}`),
       await edited("arch/x86/entry/entry_64.S", (text) => `/* comment */\n${text}`),
-      await edited("include/linux/sched.h", (text) => `/* comment */\n${text}`),
+      await edited("include/linux/sched.h", (text) => `#pragma pack(8)\n${text}`),
     ),
   ).toEqual([
     "assembly-changed arch/x86/entry/entry_64.S",
     "build-input-changed fs/proc/Makefile",
     "header-fan-out include/linux/sched.h",
   ]);
+}, 300_000);
+
+test("a header's change that nobody can notice changes nothing, however many include it", async () => {
+  const patch = await edited(
+    "include/linux/sched.h",
+    (text) => `/* comment */\n#define NOBODYS_NAME 1\n${text}`,
+  );
+  const { observations } = await build("out-unnoticed", patch);
+  expect(observations).toMatchObject([
+    { rule: "no-functional-change", severity: "info", file: "include/linux/sched.h" },
+    { rule: "no-functional-change", message: expect.stringMatching(/touches no C code/) },
+  ]);
+}, 300_000);
+
+test("a type of a header changes, and no compiled file shows how it is laid out now", async () => {
+  const patch = await edited("include/linux/bpf.h", (text) =>
+    text.replace("struct bpf_func_proto {", "struct bpf_func_proto {\n\tint nobodys_name;"),
+  );
+  const { observations } = await build("out-unproven", patch);
+  expect(observations.find(({ rule }) => rule === "header-fan-out")).toMatchObject({
+    symbol: "struct bpf_func_proto",
+    file: "include/linux/bpf.h",
+    severity: "unsafe",
+  });
 }, 300_000);
 
 test("a file that this kernel is not made of is refused with the option that is off", async () => {
@@ -182,14 +206,14 @@ test("a file that this kernel is not made of is refused with the option that is 
 }, 300_000);
 
 test.each([
-  ["includes a file of the machine", '#include "/etc/passwd"'],
-  ["includes it by a long way", `#include "${"../".repeat(30)}etc/passwd"`],
-  ["has the assembler read it", 'asm(".section .rodata; .incbin \\"/etc/passwd\\"");'],
+  ["includes a header of the machine", '#include "/usr/include/linux/types.h"'],
+  ["includes it by a long way", `#include "${"../".repeat(30)}usr/include/linux/types.h"`],
+  ["has the assembler read it", 'asm(".section .rodata; .incbin \\"/usr/include/linux/types.h\\"");'],
 ])(
   "a patch that %s is refused",
   async (_, line) => {
     const patch = await edited("fs/proc/meminfo.c", (text) => `${text}\n${line}\n`);
-    await expect(build("out-reads", patch)).rejects.toThrow(/reads \/etc\/passwd, which is not the kernel's/);
+    await expect(build("out-reads", patch)).rejects.toThrow(/reads \/usr\/\S+, which is not the kernel's/);
     expect(existsSync(join(top, "out-reads"))).toBe(false);
   },
   300_000,

@@ -1,5 +1,5 @@
 import { createHash } from "node:crypto";
-import { readFileSync } from "node:fs";
+import { readFileSync, realpathSync, statSync } from "node:fs";
 import { copyFile, mkdir, mkdtemp, readdir, readFile, realpath, rm, stat, writeFile } from "node:fs/promises";
 import { dirname, join, normalize } from "node:path";
 import type { ElfObject } from "../elf/object.js";
@@ -7,7 +7,7 @@ import { writeElf } from "../elf/write.js";
 import { checkpoint, type Work } from "../host/work.js";
 import { linkingMaterials, makePatchModule } from "../module/make-patch-module.js";
 import { judgeSigningKey, type SigningKey, signModule } from "../module/sign-module.js";
-import { type DiffResult, diffObjects, openObject } from "../objdiff/diff-objects.js";
+import { type DiffResult, diffObjects, type OpenObject, openObject } from "../objdiff/diff-objects.js";
 import type { ObjectDiff } from "../objdiff/report.js";
 import type { Observation } from "../observation.js";
 import { parseConfig } from "../profile/config.js";
@@ -28,7 +28,7 @@ import { applyPatches, type FileChange, type PatchFile } from "./patch-files.js"
 import { type PreObjects, preObjects } from "./pre-object.js";
 import { provenanceOf } from "./provenance.js";
 import { skeleton } from "./skeleton.js";
-import { affectedUnits, notBuilt } from "./units.js";
+import { type AffectedUnits, affectedUnits, notBuilt } from "./units.js";
 
 export interface BuildRequest {
   /** A series, applied in order. */
@@ -200,13 +200,14 @@ async function compareUnits(
     for (const [unit, original] of originals) pres.of(unit, original).catch(() => undefined);
   const patched = await compilePatched(work, profile, changes, originals, folder);
   observations.push(...patched.flatMap((unit) => unit.observations).filter(isFirst));
-  observations.push(...(await unread(profile, changes, originals, affected.observations)));
+  observations.push(...(await unread(profile, changes, originals, affected)));
 
   const roots = [await realpath(profile.source), join(await realpath(folder), "view")];
   const units: ComparedUnit[] = [];
   const sameTypes = changes.every(declaresTheSame);
   const edits = editsOf(changes, roots, (path) => sourceText(profile.source, path));
   let refused = observations.some(blocks);
+  const unseen = new Map(affected.types);
   for (const { unit, object } of patched) {
     const original = originals.get(unit);
     if (original === undefined || object === undefined) continue;
@@ -214,10 +215,10 @@ async function compareUnits(
     work.progress(`comparing ${unit}`);
     const path = unit.replace(/\.c$/, ".o");
     const orig = openObject(original.object, path);
-    const { report, carried, callbacks, states } = diffObjects(orig, openObject(object, path), {
-      sameTypes,
-      edits,
-    });
+    const now = openObject(object, path);
+    const { report, carried, callbacks, states } = diffObjects(orig, now, { sameTypes, edits });
+    // Where both know a type, they have been compared.
+    for (const type of commonTypes(orig, now, unseen)) unseen.delete(type);
     const locate = (observation: Observation) => ({
       file: unit,
       ...inPatchedTree(observation, roots, changes),
@@ -238,13 +239,40 @@ async function compareUnits(
       states,
     });
   }
+  for (const [type, header] of unseen) {
+    observations.push(unproven(type, header));
+    refused = true;
+  }
   return { units, observations, refused };
 }
 
-/** Debug information also names files that are not in the tree. */
+function commonTypes(orig: OpenObject, patched: OpenObject, wanted: ReadonlyMap<string, string>): string[] {
+  if (wanted.size === 0) return [];
+  const isKnown = ({ information }: OpenObject, type: string, header: string) =>
+    information()?.types.some(
+      ({ keyword, name, file }) => type === `${keyword} ${name}` && `/${file}`.endsWith(`/${header}`),
+    );
+  return [...wanted].flatMap(([type, header]) =>
+    isKnown(orig, type, header) && isKnown(patched, type, header) ? [type] : [],
+  );
+}
+
+function unproven(type: string, header: string): Observation {
+  return {
+    rule: "header-fan-out",
+    severity: "unsafe",
+    file: header,
+    symbol: type,
+    message: `${type} changes in ${header}, and no file of the patch uses it, so that nobody knows whether its layout stays`,
+  };
+}
+
+/** Debug information also names files that are not in the tree, and a patch can have it name any (`#line`). */
 function sourceText(source: string, path: string): string | undefined {
   try {
-    return readFileSync(join(source, path), "latin1");
+    const file = realpathSync(join(source, path));
+    const isSource = file.startsWith(`${realpathSync(source)}/`) && statSync(file).isFile();
+    return isSource ? readFileSync(file, "latin1") : undefined;
   } catch {
     return undefined;
   }
@@ -271,7 +299,7 @@ async function unread(
   profile: KernelProfile,
   changes: readonly FileChange[],
   originals: ReadonlyMap<string, Original>,
-  explained: readonly Observation[],
+  { observations: explained, byName, types }: AffectedUnits,
 ): Promise<Observation[]> {
   const read = new Set(
     [...originals.values()].flatMap(({ sources }) => sources.map((path) => normalize(path))),
@@ -280,11 +308,26 @@ async function unread(
     ({ path, before }) =>
       before &&
       !read.has(path) &&
+      // Of these more is said.
+      ![...types.values()].includes(path) &&
       kindOfFile(path).role !== "other" &&
       !explained.some((observation) => observation.file === path && blocks(observation)),
   );
   const severity = originals.size > 0 ? ({ severity: "info" } as const) : {};
-  return Promise.all(missing.map(async ({ path }) => ({ ...(await notBuilt(profile, path)), ...severity })));
+  return Promise.all(
+    missing.map(async ({ path }) =>
+      byName.has(path) ? unnoticed(path) : { ...(await notBuilt(profile, path)), ...severity },
+    ),
+  );
+}
+
+function unnoticed(path: string): Observation {
+  return {
+    rule: "no-functional-change",
+    severity: "info",
+    file: path,
+    message: `nothing that this kernel is made of uses what changes in ${path}`,
+  };
 }
 
 function isCarried(unit: ComparedUnit): unit is ComparedUnit & { carried: ElfObject } {

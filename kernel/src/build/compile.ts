@@ -3,11 +3,12 @@ import { mkdir, readFile } from "node:fs/promises";
 import { availableParallelism } from "node:os";
 import { dirname, isAbsolute, join } from "node:path";
 import { fileURLToPath } from "node:url";
+import { runConfined } from "../host/confined.js";
 import { Fault } from "../host/fault.js";
-import { type RunResult, run } from "../host/run.js";
+import type { RunResult } from "../host/run.js";
 import { checkpoint, type Work } from "../host/work.js";
 import type { Observation } from "../observation.js";
-import type { KernelProfile } from "../profile/profile.js";
+import { foldersOf, type KernelProfile } from "../profile/profile.js";
 import { readDependencyFile, redirectCommand } from "./compile-command.js";
 import { keepLineNumbers } from "./line-markers.js";
 import type { Original } from "./originals.js";
@@ -30,7 +31,7 @@ const AUTHORS_HEADERS = ["include", "ftrace"].map((folder) =>
 );
 
 /** An emulated compiler on a busy machine has been seen to need more than five minutes. */
-const LIMIT = { seconds: 1200, memory: 4 * 1024 ** 3, file: 512 * 1024 ** 2, errors: 50 };
+const LIMIT = { seconds: 1200, output: 8 * 1024 ** 2, errors: 50 };
 
 /**
  * Compiles units with the patch applied, by the very commands that made their originals, in a private view of the
@@ -75,6 +76,8 @@ interface Place {
   /** The profile's build folder itself, which that view leads to. */
   readonly pristineBuild: string;
   readonly folder: string;
+  /** What the compiler may read beside that. */
+  readonly readable: readonly string[];
   readonly changed: ReadonlySet<string>;
   /** Real paths by spelled ones. */
   readonly realPaths: Map<string, string>;
@@ -107,7 +110,8 @@ async function makePlace(
   const pristineBuild = realpathSync(profile.build);
   const build = generated.size === 0 ? pristineBuild : join(folder, "build");
   if (generated.size > 0) makeView(pristineBuild, build, generated);
-  return { source, view, build, pristineBuild, folder, changed, realPaths: new Map() };
+  const readable = [...foldersOf(profile), ...AUTHORS_HEADERS];
+  return { source, view, build, pristineBuild, folder, readable, changed, realPaths: new Map() };
 }
 
 /** Folders that the command itself names by way of `..`, as a path below them. */
@@ -158,14 +162,20 @@ async function compile(work: Work, place: Place, unit: string, original: Origina
   return { unit, object: await readFile(object), observations: [], changedFiles };
 }
 
-async function runCompiler(work: Work, place: Place, unit: string, command: string[]): Promise<RunResult> {
-  const limits = [`--as=${LIMIT.memory}`, `--fsize=${LIMIT.file}`, "--core=0"];
+async function runCompiler(
+  work: Work,
+  { readable, folder, build }: Place,
+  unit: string,
+  command: [string, ...string[]],
+): Promise<RunResult> {
+  const options = {
+    cwd: build,
+    deadline: LIMIT.seconds,
+    outputLimit: LIMIT.output,
+    env: { LC_ALL: "C" },
+  };
   try {
-    return await run(work, ["prlimit", ...limits, "--", ...command], {
-      cwd: place.build,
-      deadline: LIMIT.seconds,
-      env: { LC_ALL: "C", TMPDIR: place.folder },
-    });
+    return await runConfined(work, command, { readable, writable: folder }, options);
   } catch (error) {
     if (error instanceof Fault && error.code === "bad-input")
       throw new Fault(
@@ -241,14 +251,22 @@ function realPathOf(place: Place, spelled: string): string {
 
 /** The compiler's words, one observation an error, with paths as in the tree. */
 function compilerErrors(place: Place, unit: string, { stderr, status }: RunResult): Observation[] {
-  const lines = stderr.replaceAll(`${place.view}/`, "").split("\n");
+  const lines = stderr
+    .replaceAll(`${place.view}/`, "")
+    // The compiler's temporary file, of another name each time.
+    .replaceAll(new RegExp(`${place.folder}/cc\\w{6}\\.s`, "g"), unit.replace(/\.c$/, ".s"))
+    .split("\n");
   const starts = [...lines.keys()].filter((at) =>
     /^[^\s:][^:]*:\d+:(?:\d+:)? (?:fatal )?error: /.test(lines[at] ?? ""),
   );
   const errors = starts.slice(0, LIMIT.errors).map((at): Observation => {
     const [, file = "", line = "", column, message = ""] =
       /^([^:]+):(\d+):(?:(\d+):)? (?:fatal )?error: (.*)$/.exec(lines[at] ?? "") ?? [];
-    const end = lines.findIndex((text, index) => index > at && /^[^\s|][^:]*:(?:\d+|\s*In )/.test(text));
+    // Notes belong to the error before them.
+    const end = lines.findIndex(
+      (text, index) =>
+        index > at && /^[^\s|][^:]*:(?:\d+|\s*In )/.test(text) && !/^[^:]+:[\d:]+ note: /.test(text),
+    );
     return {
       rule: "does-not-compile",
       message,

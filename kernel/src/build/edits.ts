@@ -1,4 +1,5 @@
 import type { Edits } from "../objdiff/explain.js";
+import { withoutComments } from "./code-lines.js";
 import type { FileChange } from "./patch-files.js";
 
 /**
@@ -86,12 +87,8 @@ function addUsers(macros: Set<string>, texts: ReadonlyMap<string, string>): void
   }
 }
 
-const COMMENT_OR_LITERAL = /\/\*[\s\S]*?\*\/|\/\/[^\n]*|"(?:\\.|[^"\\\n])*"|'(?:\\.|[^'\\\n])*'/g;
-
 function linesOf(source: string): string[] {
-  return source
-    .replace(COMMENT_OR_LITERAL, (match) => (match.startsWith("/") ? match.replace(/[^\n]/g, " ") : match))
-    .split("\n");
+  return withoutComments(source, (comment) => comment.replace(/[^\n]/g, " ")).split("\n");
 }
 
 function functionsIn(source: string): SourceFunction[] {

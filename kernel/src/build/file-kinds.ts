@@ -38,6 +38,12 @@ const ROWS: readonly Row[] = [
     message: "is an input of the build; what it does to the running kernel cannot be carried",
   },
   {
+    match: /(?:^|\/)asm-offsets(?:_\w+)?\.c$|^kernel\/bounds\.c$/,
+    role: "other",
+    rule: "build-input-changed",
+    message: "is made into a header that assembly is compiled with, which cannot be replaced",
+  },
+  {
     match: /\.[sS]$|\.inc$/,
     role: "other",
     rule: "assembly-changed",

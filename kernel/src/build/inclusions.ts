@@ -1,14 +1,12 @@
 import { existsSync } from "node:fs";
 import { basename, dirname, join, normalize, relative } from "node:path";
-import { Fault } from "../host/fault.js";
-import { run } from "../host/run.js";
 import type { Work } from "../host/work.js";
 import type { KernelProfile } from "../profile/profile.js";
 import { SOURCE_ARCH } from "./kbuild.js";
 import { keptAnswer } from "./kept-answer.js";
-import { sourceFolders } from "./source-folders.js";
+import { searchSource } from "./source-search.js";
 
-/** One `#include` line somewhere in the tree. */
+/** One `#include` line somewhere in the tree, or a macro for one. */
 interface Inclusion {
   readonly includer: string;
   /** As written between the quotes or angle brackets. */
@@ -21,25 +19,27 @@ const EVERYWHERE = new Set(
   ["compiler-version.h", "kconfig.h", "compiler_types.h"].map((name) => `include/linux/${name}`),
 );
 /** Beyond so many files nobody asks any more which of them are built. */
-export const INCLUDER_LIMIT = 1000;
-const DEADLINE = 300;
+const INCLUDER_LIMIT = 1000;
 
-/** Finds what includes a file, over any number of headers and of `.c` files that others include. */
-export type FindIncluders = (path: string) => Promise<string[] | "too many" | "every unit">;
+/** How many they are, in words. */
+type Many = `more than ${number} files` | "every unit";
+
+/** Finds what includes any of some files, over any number of headers and of `.c` files that others include. */
+export type FindIncluders = (paths: readonly string[]) => Promise<string[] | Many>;
 
 /**
  * Includes are found in the text, regardless of `#if`, and where it is unclear which file of that name is meant,
  * the one asked for is assumed: too much is found rather than too little, and the compiler's own list of what it read
  * decides afterwards.
- * @returns a function from a path to the `.c` files that include it, itself among them if it is one
+ * @returns a function from paths to the `.c` and `.S` files that include them, those among them that are such files too
  */
 export async function includerSearch(work: Work, profile: KernelProfile): Promise<FindIncluders> {
-  const sources = await keptAnswer(work, profile, "included-sources.json", () =>
-    search(work, profile, String.raw`[^">]*\.c`),
+  const sources = await keptAnswer(work, profile, "inclusions-of-sources.json", () =>
+    search(work, profile, String.raw`\.c`),
   );
-  return async (path) => {
-    const seen = new Set([path]);
-    let frontier = [path];
+  return async (paths) => {
+    const seen = new Set(paths);
+    let frontier = [...paths];
     while (frontier.length > 0) {
       const headers = frontier.filter((file) => !file.endsWith(".c"));
       const found = headers.length === 0 ? [] : await search(work, profile, namesPattern(headers));
@@ -50,32 +50,21 @@ export async function includerSearch(work: Work, profile: KernelProfile): Promis
         seen.add(inclusion.includer);
         next.push(inclusion.includer);
       }
-      if (next.some((file) => EVERYWHERE.has(file)) || EVERYWHERE.has(path)) return "every unit";
-      if (seen.size > INCLUDER_LIMIT) return "too many";
+      if ([...next, ...frontier].some((file) => EVERYWHERE.has(file))) return "every unit";
+      if (seen.size > INCLUDER_LIMIT) return `more than ${INCLUDER_LIMIT} files`;
       frontier = next;
     }
-    return [...seen].filter((file) => file.endsWith(".c")).sort();
+    return [...seen].filter((file) => /\.[cS]$/.test(file)).sort();
   };
 }
 
-/** @param pattern extended regular expression for what stands between the quotes */
-async function search(work: Work, profile: KernelProfile, pattern: string): Promise<Inclusion[]> {
-  const arch = SOURCE_ARCH[profile.arch];
-  const folders = await sourceFolders(profile.source, profile.arch);
-  const generated = [`arch/${arch}/include/generated`, "include/generated"]
-    .map((folder) => join(profile.build, folder))
-    .filter(existsSync);
-  const line = `^[[:blank:]]*#[[:blank:]]*include[[:blank:]]*["<]${pattern}[">]`;
-  const { status, stdout, stderr } = await run(
-    work,
-    ["grep", "-rHoE", "--include=*.c", "--include=*.h", "-e", line, "--", ...folders, ...generated],
-    { cwd: profile.source, deadline: DEADLINE, env: { LC_ALL: "C" } },
-  );
-  // grep: 0 found, 1 found nothing, 2 could not read something.
-  if (status > 1) throw new Fault("defect", `cannot search the kernel's source: ${stderr.split("\n")[0]}`);
-  return stdout
-    .split("\n")
-    .map((text) => /^([^:]*):\s*#\s*include\s*(["<])(.*)[">]$/.exec(text))
+/** @param ends regular expression for how what stands between the quotes ends */
+async function search(work: Work, profile: KernelProfile, ends: string): Promise<Inclusion[]> {
+  // Few lines have that, which is found sooner than a whole directive.
+  const options = ["--with-filename", "--no-line-number", "-e", `${ends}[">]`];
+  const lines = await searchSource(work, profile, options);
+  return lines
+    .map((text) => INCLUSION.exec(text))
     .filter((match) => match !== null)
     .map(([, file = "", quote = "", text = ""]) => ({
       includer: file.startsWith(`${profile.build}/`) ? relative(profile.build, file) : file,
@@ -84,9 +73,12 @@ async function search(work: Work, profile: KernelProfile, pattern: string): Prom
     }));
 }
 
+/** `#define NAME "file"` is for an `#include NAME`. */
+const INCLUSION = /^([^:]*):\s*#\s*(?:include|define\s+\w+)\s*(["<])([^">]*)[">]/;
+
 function namesPattern(files: readonly string[]): string {
   const names = new Set(files.map((file) => basename(file).replaceAll(".", "\\.")));
-  return `([^">]*/)?(${[...names].join("|")})`;
+  return `[/"<](?:${[...names].join("|")})`;
 }
 
 /** Follows the compiler's order of search as far as it is the same for every unit (`LINUXINCLUDE`, top Makefile). */

@@ -1,9 +1,9 @@
 import { existsSync } from "node:fs";
 import { readFile } from "node:fs/promises";
 import { basename, dirname, join } from "node:path";
-import { run } from "../host/run.js";
+import { runConfined } from "../host/confined.js";
 import type { Work } from "../host/work.js";
-import type { Arch, KernelProfile } from "../profile/profile.js";
+import { type Arch, foldersOf, type KernelProfile } from "../profile/profile.js";
 import { keptAnswer } from "./kept-answer.js";
 
 /** What the makefile of one folder makes of the configuration. Objects are paths from the root of the build. */
@@ -25,7 +25,7 @@ export const SOURCE_ARCH: Readonly<Record<Arch, string>> = { x86_64: "x86", arm6
  * @returns nothing when the folder has no makefile or make cannot read it
  */
 export async function objectsOfFolder(
-  work: Pick<Work, "signal" | "cache">,
+  work: Pick<Work, "signal" | "cache" | "unconfined">,
   profile: KernelProfile,
   folder: string,
 ): Promise<FolderObjects | undefined> {
@@ -47,7 +47,7 @@ type Lists = Readonly<Record<keyof FolderObjects, readonly string[]>>;
 
 /** @returns null when make cannot read the makefile */
 async function listsOf(
-  work: Pick<Work, "signal">,
+  work: Pick<Work, "signal" | "unconfined">,
   profile: KernelProfile,
   folder: string,
   makefile: string,
@@ -75,10 +75,12 @@ $(info folders $(subdir-ym))
 .PHONY: nothing
 nothing: ;
 `;
-  const { status, stdout } = await run(
+  const { status, stdout } = await runConfined(
     work,
-    ["make", "-rR", "--silent", "-I", profile.source, "-f", "-", "nothing"],
-    { cwd: profile.build, input: text, deadline: 60 },
+    // Given as an argument: of standard input, make keeps a copy in a file.
+    ["make", "-rR", "--silent", "-I", profile.source, "--eval", text, "-f", "/dev/null", "nothing"],
+    { readable: foldersOf(profile) },
+    { cwd: profile.build, deadline: 60 },
   );
   if (status !== 0) return null;
   const words = (key: keyof FolderObjects) =>

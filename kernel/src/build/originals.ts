@@ -3,12 +3,14 @@ import { existsSync, statSync } from "node:fs";
 import { mkdir, readdir, readFile, realpath, rename, rm, writeFile } from "node:fs/promises";
 import { availableParallelism } from "node:os";
 import { basename, dirname, isAbsolute, join, relative } from "node:path";
+import { runConfined } from "../host/confined.js";
 import { Fault } from "../host/fault.js";
 import { withLock } from "../host/lock.js";
-import { run, runOk } from "../host/run.js";
+// biome-ignore lint/style/noRestrictedImports: for a copy of our own folder.
+import { runOk } from "../host/run.js";
 import type { Work } from "../host/work.js";
 import { emulationFlags } from "../profile/emulated-compiler.js";
-import type { KernelProfile } from "../profile/profile.js";
+import { foldersOf, type KernelProfile } from "../profile/profile.js";
 import { readCommandFile } from "./compile-command.js";
 
 /** A translation unit as the profile's own kernel has it. */
@@ -191,7 +193,7 @@ async function make(
   work.progress(`compiling ${units.length === 1 ? units[0] : `${units.length} files`} unpatched`);
   const objects = units.map(objectPath);
   const variables = Object.entries(profile.makeVariables).map(([name, value]) => `${name}=${value}`);
-  const { status, stderr, stdout } = await run(
+  const { status, stderr, stdout } = await runConfined(
     work,
     [
       "make",
@@ -206,6 +208,7 @@ async function make(
       `KCFLAGS=${[...emulationFlags(profile.compiler), SECTION_FLAGS].join(" ")}`,
       ...objects,
     ],
+    { readable: foldersOf(profile), writable: folder },
     { deadline: LIMIT.seconds + units.length * LIMIT.secondsPerUnit },
   );
   const words = `${stdout}\n${stderr}`;

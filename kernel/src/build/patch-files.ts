@@ -2,6 +2,7 @@ import { existsSync } from "node:fs";
 import { lstat, mkdir, readdir, readFile, rm, writeFile } from "node:fs/promises";
 import { basename, dirname, join, relative } from "node:path";
 import { Fault } from "../host/fault.js";
+// biome-ignore lint/style/noRestrictedImports: for git, which reads a patch that was judged, and runs nothing of it.
 import { type RunResult, run } from "../host/run.js";
 import type { Work } from "../host/work.js";
 import { applyHunks, type HunkMismatch } from "./hunks.js";

@@ -1,9 +1,9 @@
 import { createHash } from "node:crypto";
 import { mkdir, mkdtemp, readFile, rm } from "node:fs/promises";
 import { dirname, join } from "node:path";
-import { runOk } from "../host/run.js";
+import { runConfinedOk } from "../host/confined.js";
 import type { Work } from "../host/work.js";
-import type { KernelProfile } from "../profile/profile.js";
+import { foldersOf, type KernelProfile } from "../profile/profile.js";
 import { redirectCommand } from "./compile-command.js";
 import { buildCache, type Original, SECTION_FLAGS, writeAside } from "./originals.js";
 import { makeView } from "./view.js";
@@ -73,10 +73,11 @@ export async function preObject(
       object,
       dependencies: `${object}.d`,
     });
-    await runOk(work, command, {
+    const confinement = { readable: foldersOf(profile), writable: folder };
+    await runConfinedOk(work, command, confinement, {
       cwd: build,
       deadline: DEADLINE,
-      env: { LC_ALL: "C", TMPDIR: folder },
+      env: { LC_ALL: "C" },
       failure: { code: "defect", message: `cannot compile the unpatched ${unit} as the kernel was` },
     });
     const bytes = await readFile(object);

@@ -2,6 +2,7 @@ import { createHash } from "node:crypto";
 import { readFileSync } from "node:fs";
 import { readFile } from "node:fs/promises";
 import { join } from "node:path";
+// biome-ignore lint/style/noRestrictedImports: asks the compiler for a path.
 import { runOk } from "../host/run.js";
 import type { Work } from "../host/work.js";
 import type { KernelProfile } from "../profile/profile.js";

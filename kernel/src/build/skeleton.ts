@@ -1,3 +1,5 @@
+import { codeLines } from "./code-lines.js";
+
 /**
  * What a C file declares, without what its functions do: only a change here can change the layout of a type or the
  * meaning of a constant that other code knows. Reads the kernel's style (Documentation/process/coding-style.rst, 3):
@@ -6,10 +8,7 @@
  * @returns text to be compared with that of another version
  */
 export function skeleton(source: string): string {
-  const lines = source
-    .replaceAll("\\\n", "")
-    .replace(COMMENT_OR_LITERAL, (match) => (match.startsWith("/") ? " " : match))
-    .split("\n")
+  const lines = codeLines(source)
     .map((line) => line.replaceAll(/\s+/g, " ").trimEnd())
     .filter((line) => line !== "");
   const declared: string[] = [];
@@ -27,8 +26,6 @@ export function skeleton(source: string): string {
   }
   return declared.join("\n");
 }
-
-const COMMENT_OR_LITERAL = /\/\*[\s\S]*?\*\/|\/\/[^\n]*|"(?:\\.|[^"\\\n])*"|'(?:\\.|[^'\\\n])*'/g;
 
 /** Ends in a list of parameters, in front of which is a name that no attribute has. */
 function isFunctionHead(head: string): boolean {

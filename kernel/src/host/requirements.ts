@@ -1,6 +1,8 @@
 import { existsSync } from "node:fs";
 import { mkdir, readdir, readFile, statfs } from "node:fs/promises";
 import { delimiter } from "node:path";
+import { proveConfinement } from "./confined.js";
+import { Fault } from "./fault.js";
 import { run } from "./run.js";
 import type { Work } from "./work.js";
 
@@ -49,7 +51,12 @@ export async function checkRequirements(
   for (const entry of entries) {
     if (!entry.onlyTests) fromPackages.push(await checkPackage(work, entry, programs));
   }
-  return [...fromPackages, await checkDisk(work), await checkKvm(work, kvmWorks)];
+  return [
+    ...fromPackages,
+    await checkConfinement(work),
+    await checkDisk(work),
+    await checkKvm(work, kvmWorks),
+  ];
 }
 
 /** The command that installs whatever lacks and Debian has; undefined when nothing does. */
@@ -107,6 +114,19 @@ async function checkDisk(work: Work): Promise<Requirement> {
       : {
           remedy: `make room, or set XDG_CACHE_HOME: ${gb(free)} are free, a kernel needs up to ${gb(DISK_BYTES)}`,
         }),
+  };
+}
+
+async function checkConfinement(work: Work): Promise<Requirement> {
+  const lacking = await proveConfinement(work).catch((error: unknown) => {
+    if (!(error instanceof Fault) || error.code !== "lacking") throw error;
+    return error;
+  });
+  return {
+    name: "confinement",
+    why: "what a patch starts sees neither this machine's files nor its network",
+    optional: false,
+    ...(lacking ? { remedy: `${lacking.message}; ${lacking.remedy}` } : { found: "proven by a run" }),
   };
 }
 

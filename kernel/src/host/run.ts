@@ -17,6 +17,8 @@ export interface RunOptions {
   readonly onErrorOutput?: (chunk: Buffer) => void;
   /** Gives the program descriptor 3, a stream socket; called with each piece it writes there. */
   readonly onDescriptor3?: (chunk: Buffer) => void;
+  /** The program's name in messages; the first of the arguments when absent. */
+  readonly name?: string;
 }
 
 export interface RunResult {
@@ -26,6 +28,13 @@ export interface RunResult {
   readonly stderr: string;
 }
 
+/** What it means when a program's status is not 0. */
+export interface Expected {
+  readonly failure?: { readonly code: Fault["code"]; readonly message: string; readonly remedy?: string };
+}
+
+/** The words of setpriv and prlimit, for want of another way to tell their failure from the program's. */
+const NOT_THERE = /^(?:setpriv|prlimit): failed to execute (.+): No such file or directory/;
 const OUTPUT_LIMIT = 64 * 1024 * 1024;
 const PASSED_ON = [
   "PATH",
@@ -62,7 +71,7 @@ export async function run(
   options: RunOptions = {},
 ): Promise<RunResult> {
   if (work.signal.aborted) throw new Fault("interrupted", "interrupted");
-  const program = argv[0];
+  const program = options.name ?? argv[0];
   const limit = options.outputLimit ?? OUTPUT_LIMIT;
   return new Promise((resolve, reject) => {
     const child = spawn("setpriv", ["--pdeathsig", "KILL", "--", ...argv], {
@@ -124,10 +133,11 @@ export async function run(
         stderr: Buffer.concat(stderr).toString(),
       };
       if (ended) reject(ended);
-      // setpriv's own words, for want of another way to tell its failure from the program's.
-      else if (result.status === 127 && result.stderr.startsWith("setpriv: failed to execute"))
-        reject(new Fault("lacking", `${program} is not installed`, { remedy: "run 'hotpatch doctor'" }));
-      else resolve(result);
+      else {
+        const lacking = result.status === 127 ? NOT_THERE.exec(result.stderr)?.[1] : undefined;
+        if (lacking === undefined) resolve(result);
+        else reject(new Fault("lacking", `${lacking} is not installed`, { remedy: "run 'hotpatch doctor'" }));
+      }
     });
   });
 }
@@ -140,15 +150,18 @@ export async function run(
 export async function runOk(
   work: Pick<Work, "signal">,
   argv: readonly [string, ...string[]],
-  options: RunOptions & { failure?: { code: Fault["code"]; message: string; remedy?: string } } = {},
+  options: RunOptions & Expected = {},
 ): Promise<string> {
-  const result = await run(work, argv, options);
+  return outputOf(argv[0], await run(work, argv, options), options);
+}
+
+/** What a program printed, when its status is 0. @throws Fault as {@link runOk} otherwise */
+export function outputOf(program: string, result: RunResult, { failure }: Expected): string {
   if (result.status === 0) return result.stdout;
   const words = (result.stderr.trim() || result.stdout.trim()).split("\n");
-  const failure = options.failure;
   throw new Fault(
     failure?.code ?? "defect",
-    `${failure?.message ?? `${argv[0]} failed`}: ${words.at(-1) || `exit status ${result.status}`}`,
+    `${failure?.message ?? `${program} failed`}: ${words.at(-1) || `exit status ${result.status}`}`,
     { detail: words.join("\n"), ...(failure?.remedy ? { remedy: failure.remedy } : {}) },
   );
 }

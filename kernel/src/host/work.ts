@@ -8,6 +8,8 @@ export interface Work {
   readonly signal: AbortSignal;
   /** Absolute path of our cache folder, outside every user's tree. */
   readonly cache: string;
+  /** What a patch starts runs with all that we may do ourselves; see `confined.ts`. */
+  readonly unconfined?: boolean;
   /** Says what is going on; `fraction` (0 to 1) where the end is known. */
   progress(step: string, fraction?: number): void;
 }

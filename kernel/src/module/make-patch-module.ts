@@ -6,12 +6,12 @@ import { SymbolBinding, SymbolType } from "../elf/format.js";
 import type { ElfObject, ElfSection } from "../elf/object.js";
 import { readElf } from "../elf/read.js";
 import { writeElf } from "../elf/write.js";
+import { runConfinedOk } from "../host/confined.js";
 import { Fault } from "../host/fault.js";
-import { runOk } from "../host/run.js";
 import type { Work } from "../host/work.js";
 import type { SystemState } from "../objdiff/marks.js";
 import type { Observation } from "../observation.js";
-import type { KernelProfile } from "../profile/profile.js";
+import { foldersOf, type KernelProfile } from "../profile/profile.js";
 import { type FindByCode, finderByCode, type UnitWithCode } from "./ftrace/find-by-code.js";
 import type { LateReference } from "./ftrace/late-reference.js";
 import { linkLate } from "./ftrace/link-unit.js";
@@ -212,7 +212,8 @@ async function afterObjtool(
   try {
     const path = join(folder, "diff.o");
     await writeFile(path, writeElf(carried));
-    await runOk(work, [...objtool, path], {
+    const confinement = { readable: foldersOf(profile), writable: folder };
+    await runConfinedOk(work, [...objtool, path], confinement, {
       cwd: profile.build,
       deadline: 120,
       failure: { code: "defect", message: `objtool rejects the code carried from ${unit}` },

@@ -4,11 +4,11 @@ import { join } from "node:path";
 import { fileURLToPath } from "node:url";
 import type { ElfObject } from "../elf/object.js";
 import { readElf } from "../elf/read.js";
+import { runConfinedOk } from "../host/confined.js";
 import { Fault } from "../host/fault.js";
 import { withLock } from "../host/lock.js";
-import { runOk } from "../host/run.js";
 import type { Work } from "../host/work.js";
-import type { KernelProfile } from "../profile/profile.js";
+import { foldersOf, type KernelProfile } from "../profile/profile.js";
 import { type Backend, backendOf } from "./backend.js";
 import { type Export, parseSymvers } from "./kernel-symbols.js";
 
@@ -73,14 +73,14 @@ export async function runtimeOf(work: Work, profile: KernelProfile): Promise<Run
     const aside = await mkdtemp(join(work.cache, "runtime", "compiling-"));
     try {
       await cp(join(SOURCES, backend), aside, { recursive: true });
-      for (const [part, ...targets] of PARTS[backend]) await make(work, profile, join(aside, part), targets);
+      for (const [part, ...targets] of PARTS[backend]) await make(work, profile, aside, part, targets);
       // Debug information names the folder that it was compiled in.
       if (backend === "ftrace")
-        await runOk(work, [
-          `${profile.makeVariables.CROSS_COMPILE ?? ""}strip`,
-          "--strip-debug",
-          join(aside, "core", CORE),
-        ]);
+        await runConfinedOk(
+          work,
+          [`${profile.makeVariables.CROSS_COMPILE ?? ""}strip`, "--strip-debug", join(aside, "core", CORE)],
+          { readable: foldersOf(profile), writable: aside },
+        );
       await rm(folder, { recursive: true, force: true });
       await rename(aside, folder);
     } finally {
@@ -94,12 +94,14 @@ async function make(
   work: Work,
   profile: KernelProfile,
   folder: string,
+  part: string,
   targets: readonly string[],
 ): Promise<void> {
   const variables = Object.entries(profile.makeVariables).map(([name, value]) => `${name}=${value}`);
-  await runOk(
+  await runConfinedOk(
     work,
-    ["make", "-C", profile.source, `O=${profile.build}`, `M=${folder}`, ...variables, ...targets],
+    ["make", "-C", profile.source, `O=${profile.build}`, `M=${join(folder, part)}`, ...variables, ...targets],
+    { readable: foldersOf(profile), writable: folder },
     { failure: { code: "defect", message: `the runtime does not compile for ${profile.release}` } },
   );
 }

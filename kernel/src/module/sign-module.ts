@@ -1,8 +1,8 @@
 import { existsSync } from "node:fs";
 import { access, constants, readFile, writeFile } from "node:fs/promises";
-import { join } from "node:path";
+import { dirname, join } from "node:path";
+import { runConfinedOk } from "../host/confined.js";
 import { Fault } from "../host/fault.js";
-import { runOk } from "../host/run.js";
 import type { Work } from "../host/work.js";
 import { parseConfig } from "../profile/config.js";
 import type { KernelProfile } from "../profile/profile.js";
@@ -41,9 +41,10 @@ export async function signModule(
   const options = parseConfig(await readFile(config, "utf8"));
   const hash = options.get("CONFIG_MODULE_SIG_HASH")?.replaceAll('"', "") ?? "sha256";
   const failure = { code: "bad-input", message: `cannot sign with ${key}` } as const;
+  const confinement = { readable: [build, key, certificate], writable: dirname(path) };
   const tool = join(build, "scripts/sign-file");
   if (existsSync(tool)) {
-    await runOk(work, [tool, hash, key, certificate, path], { deadline: 60, failure });
+    await runConfinedOk(work, [tool, hash, key, certificate, path], confinement, { deadline: 60, failure });
     return;
   }
   const message = `${path}.cms`;
@@ -51,7 +52,7 @@ export async function signModule(
   const files = ["-signer", certificate, "-inkey", key, "-in", path, "-out", message];
   // Without a passphrase, openssl would ask the terminal for one.
   const command = ["openssl", "cms", ...signing, ...files, "-outform", "DER", "-passin", "pass:"] as const;
-  await runOk(work, command, { deadline: 60, failure });
+  await runConfinedOk(work, command, confinement, { deadline: 60, failure });
   await writeFile(path, withSignature(await readFile(path), await readFile(message)));
 }
 

@@ -14,7 +14,9 @@ export function compareTypes(orig: DebugInformation, patched: DebugInformation):
     const [was, is] = [old?.[0], after[0]];
     if (old === undefined || was === undefined || is === undefined) continue;
     if (old.length === after.length && old.every((type, index) => sameLayout(type, after[index]))) continue;
-    const change = is.keyword === "enum" ? enumChange(was, is) : layoutChange(was, is);
+    const isAlone = old.length === 1 && after.length === 1;
+    const change =
+      is.keyword === "enum" ? enumChange(was, is) : (isAlone && renaming(was, is)) || layoutChange(was, is);
     if (change !== undefined)
       observations.push({ ...change, symbol: `${is.keyword} ${is.name}`, file: is.file, line: is.line });
   }
@@ -47,6 +49,27 @@ function sameLayout(was: TypeLayout, is: TypeLayout | undefined): boolean {
       );
     })
   );
+}
+
+/**
+ * What only gives members other names, or second ones: the bytes and what is in them stay. What they mean is for a
+ * person to judge.
+ */
+function renaming(was: TypeLayout, is: TypeLayout): Omit<Observation, "symbol"> | undefined {
+  const place = ({ offset, bits, type }: Member) => `${offset} ${bits} ${type}`;
+  const [before, after] = [new Set(was.members.map(place)), new Set(is.members.map(place))];
+  if (was.size !== is.size || before.size !== after.size) return undefined;
+  if (![...after].every((member) => before.has(member))) return undefined;
+  const old = new Map(was.members.map((member) => [member.name, place(member)]));
+  if (is.members.some((member) => (old.get(member.name) ?? place(member)) !== place(member)))
+    return undefined;
+  const [first, ...others] = is.members.filter(({ name }) => !old.has(name));
+  if (first === undefined) return undefined;
+  return {
+    rule: "data-layout",
+    severity: "needs-review",
+    message: `${describe(is)} keeps its layout: '${first.name}' is a new name for what is there${more(others.length + 1)}; objects that exist hold what it meant before`,
+  };
 }
 
 function enumChange(was: TypeLayout, is: TypeLayout): Pick<Observation, "rule" | "message"> | undefined {

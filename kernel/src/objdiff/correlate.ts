@@ -80,13 +80,15 @@ export function correlate(
 /**
  * A name without the numbers that the compiler put there: of static locals (`count.3`), of clones (`f.isra.0`) and of
  * `__UNIQUE_ID()` (include/linux/compiler.h), which counts all its uses in the file, as initcalls do
- * (`__initcall__kmod_MODULE__COUNT_LINE_FUNCTION`, include/linux/init.h).
+ * (`__initcall__kmod_MODULE__COUNT_LINE_FUNCTION`, include/linux/init.h) and BTF ids (`__BTF_ID__KIND__NAME__COUNTLINE`,
+ * include/linux/btf_ids.h).
  */
 export function withoutNumbers(name: string): string {
   if (!/\d/.test(name)) return name;
   return name
     .replace(/^(__UNIQUE_ID_.*?)\d+(?=\.|$)/, "$1")
     .replace(/^(__init(?:call|stub)__.*?__)\d+_(?=\d+_)/, "$1")
+    .replace(/^(__BTF_ID__.*__)\d+$/, "$1")
     .replace(/\.\d+/g, "");
 }
 

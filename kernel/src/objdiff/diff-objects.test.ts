@@ -18,6 +18,13 @@ import {
 const folder = mkdtempSync(join(tmpdir(), "hotpatch-diff-"));
 afterAll(() => rmSync(folder, { recursive: true }));
 
+/** As EXPORT_SYMBOL, MODULE_DEVICE_TABLE and module_init make them (include/linux/export.h, module.h). */
+const exported = (name: string) =>
+  `static const char __kstrtab_${name}[] in_section("__ksymtab_strings") __attribute__((used)) = "${name}"; static void *__ksymtab_${name} in_section("___ksymtab+${name}") __attribute__((used)) = ${name};`;
+const deviceTable =
+  'extern int __mod_usb__products_device_table[] __attribute__((unused, alias("products")));';
+const moduleInit = 'int init_module(void) __attribute__((alias("start")));';
+
 const PAIRS: readonly Pair[] = [
   {
     what: "the same file",
@@ -225,6 +232,34 @@ const PAIRS: readonly Pair[] = [
     refused: ["not-traceable"],
   },
   {
+    what: "an export that comes, and one that goes",
+    before: `int f(int a) { return a; } ${exported("f")}`,
+    after: `int f(int a) { return a + 1; } int g(int a) { return a; } ${exported("g")}`,
+    outcome: "carried",
+    changed: ["f"],
+    new: ["g"],
+    remarks: ["export-changed"],
+    says: "does not export 'g' by this patch",
+  },
+  {
+    what: "a table that modpost knows by another name",
+    only: ["gcc x86_64", "gcc arm64"],
+    before: `static int products[2] = { 1 }; int *f(void) { return products; } ${deviceTable}`,
+    after: `static int products[3] = { 1, 2 }; int *f(void) { return products; } ${deviceTable}`,
+    outcome: "refused",
+    refused: ["static-data-changed"],
+    says: "'products' changes its size",
+  },
+  {
+    what: "a module's initialisation",
+    only: ["gcc x86_64", "gcc arm64"],
+    before: `static int __init start(void) { return 0; } ${moduleInit}`,
+    after: `static int __init start(void) { return 1; } ${moduleInit}`,
+    outcome: "refused",
+    refused: ["init-code"],
+    says: "function 'start' changed",
+  },
+  {
     what: "a struct that grows",
     before: "struct s { int a; long b; }; long f(struct s *s) { return s->a; }",
     after: "struct s { int a; int c; long b; long d; }; long f(struct s *s) { return s->a; }",
@@ -235,6 +270,23 @@ const PAIRS: readonly Pair[] = [
     what: "a member that changes its type, not its size",
     before: "struct s { int a; unsigned int b; }; long f(struct s *s) { return s->a; }",
     after: "struct s { int a; float b; }; long f(struct s *s) { return s->a; }",
+    outcome: "refused",
+    refused: ["data-layout"],
+  },
+  {
+    what: "a member that gets a second name, in a union that is new",
+    before: "struct s { int a; struct o *b; }; long f(struct s *s) { return s->a; }",
+    after:
+      "struct s { int a; union { struct o *b; struct o *c; }; }; long f(struct s *s) { return s->a + 1; }",
+    outcome: "carried",
+    changed: ["f"],
+    remarks: ["data-layout"],
+    says: "struct s keeps its layout: 'c' is a new name",
+  },
+  {
+    what: "members that change places",
+    before: "struct s { int a, b; }; long f(struct s *s) { return s->a; }",
+    after: "struct s { int b, c; }; long f(struct s *s) { return s->b; }",
     outcome: "refused",
     refused: ["data-layout"],
   },

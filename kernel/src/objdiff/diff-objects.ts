@@ -201,8 +201,8 @@ function differingTypes(orig: OpenObject, patched: OpenObject): Observation[] {
   return before && after ? compareTypes(before, after) : [];
 }
 
-function isLayout({ rule }: Observation): boolean {
-  return rule === "data-layout";
+function isLayout({ rule, severity }: Observation): boolean {
+  return rule === "data-layout" && severity === undefined;
 }
 
 /** Adds where the symbol is declared, if the debug information knows. */

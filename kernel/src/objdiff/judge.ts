@@ -4,7 +4,14 @@ import type { ObjectArchitecture } from "./architecture.js";
 import { type Atom, type AtomicObject, isAtom, isReadOnly, usedBytesOf } from "./atoms.js";
 import type { Comparer } from "./compare.js";
 import { type Correlation, placement, withoutNumbers } from "./correlate.js";
-import { describeEntry, holdsVariables, isHarmless, MACHINERY, machineryOf } from "./machinery.js";
+import {
+  describeEntry,
+  holdsVariables,
+  isHarmless,
+  MACHINERY,
+  machineryOf,
+  sourceNameOf,
+} from "./machinery.js";
 
 /** What is carried because it changed. */
 export interface Judgement {
@@ -115,7 +122,8 @@ export function judge(
     ...[...changed].filter(isWeak).map(weakRemark),
     ...removalRemarks(correlation),
   ];
-  refusals.push(...tableRefusals(orig, patched, correlation, same));
+  for (const found of tableObservations(orig, patched, correlation, same))
+    (found.severity === undefined ? refusals : remarks).push(found);
   return { changed: [...changed], copied, replaced, dragged, refusals, remarks };
 }
 
@@ -184,11 +192,14 @@ function whyNotReplaced(orig: Atom, patched: Atom, uses: BothUses): Observation 
   if (holder)
     return {
       ...refusal,
-      message: `${refusal.message}; '${holder.name || holder.section.name}' points to it`,
+      message: `${refusal.message}; '${sourceNameOf(holder) || holder.section.name}' points to it`,
     };
   const once = users.find((user) => machineryOf(user) !== undefined);
   if (once)
-    return { ...refusal, message: `${refusal.message}; '${once.name}' has run and may have passed it on` };
+    return {
+      ...refusal,
+      message: `${refusal.message}; '${sourceNameOf(once)}' has run and may have passed it on`,
+    };
   return undefined;
 }
 
@@ -228,7 +239,9 @@ function callersOf(
 }
 
 /** What is built in has no exit code; that of a module runs once more, when it goes. */
-function exitRemark({ name, section }: Atom): Observation {
+function exitRemark(atom: Atom): Observation {
+  const { section } = atom;
+  const name = sourceNameOf(atom);
   return {
     rule: "exit-code",
     severity: "needs-review",
@@ -314,7 +327,8 @@ function isTraced({ entries, references }: Atom, { special, tracer }: ObjectArch
 }
 
 function whyNotRedirected(orig: Atom, architecture: ObjectArchitecture): Observation | undefined {
-  const { name, section } = orig;
+  const { section } = orig;
+  const name = sourceNameOf(orig);
   const about = { symbol: name, section: section.name };
   const machinery = machineryOf(orig);
   if (name === "")
@@ -355,13 +369,14 @@ function otherType(orig: Atom, patched: Atom, uses: Uses): Observation | undefin
 }
 
 function changedData(orig: Atom, patched: Atom): Observation {
-  const about = { symbol: patched.name, section: patched.section.name };
+  const name = sourceNameOf(patched);
+  const about = { symbol: name, section: patched.section.name };
   const [before, after] = [orig.end - orig.start, patched.end - patched.start];
   if (before !== after)
     return {
       ...about,
       rule: "static-data-changed",
-      message: `variable '${patched.name}' changes its size from ${before} to ${after} bytes; the running kernel has the old one`,
+      message: `variable '${name}' changes its size from ${before} to ${after} bytes; the running kernel has the old one`,
     };
   const pointsAtCode = (atom: Atom) =>
     atom.references.some(({ target }) =>
@@ -371,12 +386,12 @@ function changedData(orig: Atom, patched: Atom): Observation {
     return {
       ...about,
       rule: "ops-table-changed",
-      message: `the table of functions '${patched.name}' changes; the running kernel goes on using the old one`,
+      message: `the table of functions '${name}' changes; the running kernel goes on using the old one`,
     };
   return {
     ...about,
     rule: "static-data-changed",
-    message: `the initial value of '${patched.name}' changes; the running kernel has set up the old one long ago`,
+    message: `the initial value of '${name}' changes; the running kernel has set up the old one long ago`,
   };
 }
 
@@ -384,17 +399,17 @@ function changedData(orig: Atom, patched: Atom): Observation {
  * What changed, came or went in tables: those that the kernel does not read again, and those that nobody here knows.
  * By content, since the names of their entries are made up.
  */
-function tableRefusals(
+function tableObservations(
   orig: AtomicObject,
   patched: AtomicObject,
   { origOf }: Correlation,
   same: (orig: Atom, patched: Atom) => boolean,
 ): Observation[] {
-  const refusals: Observation[] = [];
+  const found: Observation[] = [];
   const [before, after] = [tablesOf(orig), tablesOf(patched)];
   for (const name of new Set([...before.keys(), ...after.keys()])) {
     const left = new Set(before.get(name));
-    const differing: Atom[] = [];
+    const differing = new Set<Atom>();
     for (const atom of after.get(name) ?? []) {
       const counterpart = origOf.get(atom);
       const twin =
@@ -402,17 +417,36 @@ function tableRefusals(
           ? counterpart
           : [...left].find((other) => other.kind === atom.kind && same(other, atom));
       if (twin) left.delete(twin);
-      else differing.push(atom);
+      else differing.add(atom);
     }
     for (const atom of [...differing, ...left]) {
       if (isHarmless(atom)) continue;
-      const entry = describeEntry(atom);
       const { rule, what } = machineryOf(atom) ?? UNKNOWN_TABLE;
-      if (refusals.some(({ symbol, section }) => symbol === entry && section === name)) continue;
-      refusals.push({ rule, section: name, symbol: entry, message: `${entry} changed: ${what}` });
+      if (rule === "export-changed") {
+        found.push(exportRemark(atom, differing.has(atom)));
+        continue;
+      }
+      const entry = describeEntry(atom, differing.has(atom) ? left : differing);
+      if (found.some(({ symbol, section }) => symbol === entry && section === name)) continue;
+      const words = entry === name ? entry : `'${entry}' in ${name}`;
+      found.push({ rule, section: name, symbol: entry, message: `${words} changed: ${what}` });
     }
   }
-  return refusals;
+  return found;
+}
+
+/** The table that modules are linked by is the running kernel's, and stays. */
+function exportRemark(atom: Atom, isNew: boolean): Observation {
+  const symbol = describeEntry(atom);
+  return {
+    rule: "export-changed",
+    severity: "needs-review",
+    symbol,
+    section: atom.section.name,
+    message: isNew
+      ? `the kernel does not export '${symbol}' by this patch: only code of the patch can use it`
+      : `the kernel goes on exporting '${symbol}' as it was: modules that use it run the old code unless that is redirected`,
+  };
 }
 
 const UNKNOWN_TABLE = {

@@ -84,17 +84,44 @@ function purposeOf(section: ElfSection): Purpose {
 
 /** Whether an entry of a table can change without anybody being the wiser. */
 export function isHarmless(atom: Atom): boolean {
+  // Of an exported symbol one entry is enough to speak of: not those of its name and its checksum.
+  if (/^(__ksymtab_strings|___?kcrctab|\.export_symbol)/.test(atom.section.name)) return true;
   return atom.section.name === ".modinfo" && HARMLESS_INFORMATION.test(textOf(atom));
 }
+
+/**
+ * The name that the author of the code knows: not the alias that a macro adds for `modpost` or the module loader
+ * (MODULE_DEVICE_TABLE, module_init and module_exit in include/linux/module.h).
+ */
+export function sourceNameOf({ symbols, name }: Pick<Atom, "symbols" | "name">): string {
+  return symbols.find((symbol) => !ALIAS.test(symbol.name))?.name ?? name;
+}
+
+const ALIAS = /^(__mod_\w+_device_table|init_module|cleanup_module|__cfi_.*|__pfx_.*)$/;
 
 /** Whether what is in the section is found by what refers to it, and not by its place in a table. */
 export function holdsVariables({ section }: Atom): boolean {
   return purposeOf(section).isVariables;
 }
 
-/** Module information has made-up names; its text says more. */
-export function describeEntry(atom: Atom): string {
-  return (atom.section.name === ".modinfo" && textOf(atom)) || atom.name || atom.section.name;
+/**
+ * What an author would call an entry: module information by its text, an exported symbol by its name, and what has no
+ * name by what it refers to.
+ * @param others what is in its place in the other object, which need not be told
+ */
+export function describeEntry(atom: Atom, others: Iterable<Atom> = []): string {
+  if (atom.section.name === ".modinfo") return textOf(atom) || atom.name;
+  if (atom.name !== "") return sourceNameOf(atom).replace(/^__ksymtab_/, "");
+  const targets = (one: Atom) =>
+    one.references.map(({ target }) => target.name).filter((name) => name !== "");
+  const left = [...others].flatMap(targets);
+  // Of a whole table, what it has once more.
+  const isMore = (name: string) => {
+    const at = left.indexOf(name);
+    if (at >= 0) left.splice(at, 1);
+    return at < 0;
+  };
+  return targets(atom).find(isMore) ?? atom.section.name;
 }
 
 function textOf(atom: Atom): string {

@@ -23,6 +23,15 @@ const SITES = [
   [".discard.annotate_insn", ".long 771b - .\\n .long 3"],
 ] as const;
 
+/** As DECLARE_PCI_FIXUP_FINAL (include/linux/pci.h): only a section, no symbol. */
+const quirk = (hook: string) =>
+  `asm(".pushsection .pci_fixup_final,\\"a\\"\\n.long 7, ${hook} - .\\n.popsection");`;
+/** As BTF_ID_LIST_SINGLE (include/linux/btf_ids.h). */
+const btfId = (list: string, count: number) =>
+  `asm(".pushsection .BTF_ids,\\"a\\"\\n.local ${list}\\n${list}:\\n.local __BTF_ID__struct__sock__${count}11\\n.type __BTF_ID__struct__sock__${count}11, %object\\n__BTF_ID__struct__sock__${count}11: .zero 4\\n.popsection"); extern unsigned ${list}[];`;
+const BTF_USERS =
+  "const struct { unsigned *id; int (*g)(int); } first = { one, use }, second = { two, use };";
+
 testPairs([
   ...SITES.map(([section, fields]) => ({
     what: `entries of ${section} come along with their function, and only they`,
@@ -131,6 +140,39 @@ testPairs([
       'int f(int a) { return a; } struct e { int (*f)(int); }; static const struct e e1 in_section(".pci_fixup_final") __attribute__((used)) = { f };',
     after:
       'int f(int a) { return a + 1; } struct e { int (*f)(int); }; static const struct e e1 in_section(".pci_fixup_final") __attribute__((used)) = { f };',
+    outcome: "carried",
+    changed: ["f"],
+  },
+  {
+    what: "an entry without a name: said by what it refers to",
+    only: X86,
+    before: `int f(int a) { return a; } ${quirk("f")}`,
+    after: `int f(int a) { return a; } int g(int a) { return a; } ${quirk("f")} ${quirk("g")}`,
+    outcome: "refused",
+    refused: ["unsupported-section"],
+    new: ["g"],
+    says: "'g' in .pci_fixup_final changed",
+  },
+  {
+    what: "one more entry for a function that has some",
+    only: X86,
+    before: `int f(int a) { return a; } int g(int a) { return a; } ${quirk("f")} ${quirk("g")}`,
+    after: `int f(int a) { return a; } int g(int a) { return a; } ${quirk("f")} ${quirk("g")} ${quirk("g")}`,
+    outcome: "refused",
+    refused: ["unsupported-section"],
+    says: "'g' in .pci_fixup_final changed",
+  },
+  {
+    what: "BTF numbers of one type keep their users, whatever the numbers in their names",
+    before: `${btfId("one", 1)} ${btfId("two", 2)} int f(int a) { return a; } ${BTF_USERS}`,
+    after: `${btfId("one", 2)} ${btfId("two", 3)} int f(int a) { return a + 1; } ${BTF_USERS}`,
+    outcome: "carried",
+    changed: ["f"],
+  },
+  {
+    what: "BTF numbers of one type that change places are no change either: the number is the type's",
+    before: `${btfId("one", 1)} ${btfId("two", 2)} int f(int a) { return a; } ${BTF_USERS}`,
+    after: `${btfId("two", 2)} ${btfId("one", 3)} int f(int a) { return a + 1; } ${BTF_USERS}`,
     outcome: "carried",
     changed: ["f"],
   },

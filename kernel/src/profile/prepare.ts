@@ -1,8 +1,8 @@
 import { chmod, copyFile, mkdir, readFile, writeFile } from "node:fs/promises";
 import { availableParallelism } from "node:os";
 import { join } from "node:path";
+import { runConfined } from "../host/confined.js";
 import { Fault } from "../host/fault.js";
-import { run } from "../host/run.js";
 import type { Work } from "../host/work.js";
 import { builtTheImage, chooseCompiler } from "./compiler.js";
 import { configDrift, type KernelConfig, parseConfig, withoutSigning } from "./config.js";
@@ -13,6 +13,8 @@ import type { KernelProfile } from "./profile.js";
 
 /** The part of a profile that preparing yields. */
 export type PreparedBuild = Pick<KernelProfile, "build" | "compiler" | "makeVariables" | "configDrift">;
+
+const HOUR = 3600;
 
 /**
  * Makes a Kbuild output folder in which objects compile as they did for the image.
@@ -62,10 +64,12 @@ export async function prepareBuild(
   await mkdir(build, { recursive: true });
   await writeFile(join(build, ".config"), withoutSigning(config));
   const assignments = Object.entries(makeVariables).map(([name, value]) => `${name}=${value}`);
+  // The person's own tree is somebody's code as well, and its makefiles run here.
+  const confinement = { readable: [parts.source], writable: folder };
   const make = async (...targets: string[]) => {
     work.progress(`preparing the kernel's build (${targets.at(-1)})`);
     const command = ["make", "-C", parts.source, `O=${build}`, ...assignments, ...targets] as const;
-    const { status, stderr } = await run(work, command);
+    const { status, stderr } = await runConfined(work, command, confinement, { deadline: HOUR });
     if (status === 0) return;
     throw new Fault(
       "bad-input",

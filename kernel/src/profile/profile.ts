@@ -1,3 +1,5 @@
+import { dirname, isAbsolute } from "node:path";
+
 /** Architectures by the names that QEMU's and the kernel's documentation share with people. */
 export type Arch = "x86_64" | "arm64";
 
@@ -40,4 +42,12 @@ export interface KernelProfile {
   readonly configDrift: readonly string[];
   /** Where it came from, such as `linux-source-6.1 6.1.192-2`; the tree's commit for `tree:`. */
   readonly origin: string;
+}
+
+/** Everything that a compile or a build for this kernel reads, beside what the system has. */
+export function foldersOf({ source, build, compiler }: KernelProfile): string[] {
+  // A toolchain named by its path, such as /opt/toolchain/bin/aarch64-linux-gnu-gcc, has its parts beside `bin`.
+  const toolchain = isAbsolute(compiler.command) ? [dirname(dirname(compiler.command))] : [];
+  // The emulated compiler and the stand-in for pahole are beside the build folder.
+  return [source, dirname(build), ...toolchain];
 }

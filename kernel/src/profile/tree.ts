@@ -4,6 +4,7 @@ import { copyFile, lstat, mkdir, readdir, readFile, realpath, rm, stat, writeFil
 import { availableParallelism } from "node:os";
 import { basename, dirname, join } from "node:path";
 import { setImmediate } from "node:timers/promises";
+import { runConfinedOk } from "../host/confined.js";
 import { Fault } from "../host/fault.js";
 import { runOk } from "../host/run.js";
 import { checkpoint, type Work } from "../host/work.js";
@@ -230,7 +231,8 @@ async function copySource(work: Work, tree: string, arch: Arch, source: string):
       else if (entry.isFile()) copyFileSync(join(tree, name), join(source, name));
     }
   }
-  await runOk(work, ["make", "-C", source, `ARCH=${arch}`, "mrproper"], {
+  const confinement = { readable: [], writable: source };
+  await runConfinedOk(work, ["make", "-C", source, `ARCH=${arch}`, "mrproper"], confinement, {
     failure: { code: "bad-input", message: `'make mrproper' failed in a copy of ${tree}` },
   });
 }

@@ -2,7 +2,7 @@ import { mkdtemp, rm, writeFile } from "node:fs/promises";
 import { join } from "node:path";
 import { Machine } from "../elf/format.js";
 import type { ElfSection, ElfSymbol } from "../elf/object.js";
-import { runOk } from "../host/run.js";
+import { runConfinedOk } from "../host/confined.js";
 import type { Work } from "../host/work.js";
 
 /** The instructions of one function as compiled and as the kernel has them, and where they first differ. */
@@ -49,7 +49,14 @@ export async function disassemble(
       `--stop-address=0x${(start + size).toString(16)}`,
     ];
     const objdump = async (...args: string[]) =>
-      instructions(await runOk(work, [program, "-w", ...args], { cwd: folder, deadline: 60 }));
+      instructions(
+        await runConfinedOk(
+          work,
+          [program, "-w", ...args],
+          { readable: [], writable: folder },
+          { cwd: folder, deadline: 60 },
+        ),
+      );
     const [one, other] = await Promise.all([
       objdump("-d", "-r", "-j", section.name, ...range(symbol.value, symbol.size), object),
       objdump(

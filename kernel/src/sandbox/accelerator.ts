@@ -1,6 +1,7 @@
 import { access, constants, mkdir, readFile, rename, writeFile } from "node:fs/promises";
 import { join } from "node:path";
 import { Fault } from "../host/fault.js";
+// biome-ignore lint/style/noRestrictedImports: asks QEMU for its version.
 import { runOk } from "../host/run.js";
 import type { Work } from "../host/work.js";
 import type { Arch } from "../profile/profile.js";

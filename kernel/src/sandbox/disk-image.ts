@@ -1,7 +1,7 @@
 import { mkdtemp, open, readFile, rm } from "node:fs/promises";
 import { tmpdir } from "node:os";
 import { join } from "node:path";
-import { runOk } from "../host/run.js";
+import { runConfinedOk } from "../host/confined.js";
 import type { Work } from "../host/work.js";
 import type { TestDisk } from "./sandbox-test.js";
 
@@ -19,9 +19,10 @@ export async function diskImage(work: Work, disk: TestDisk): Promise<Buffer> {
     const file = await open(path, "w");
     await file.truncate(disk.size * 1024 * 1024);
     await file.close();
-    await runOk(
+    await runConfinedOk(
       work,
       [`mkfs.${disk.type}`, "-q", "-F", "-U", UUID, "-E", `hash_seed=${UUID}`, ...disk.options, path],
+      { readable: [], writable: folder },
       {
         // Fixes the times and the hash seed (mke2fs 1.47; older ones leave them to the clock).
         env: {

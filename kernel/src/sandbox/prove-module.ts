@@ -234,15 +234,16 @@ function deathBeforeLoad({ complaints, unfinished, guest }: Attempt): string | u
 function runOf(proof: Proof, prepared: Prepared, attempts: readonly [Attempt, ...Attempt[]]): SandboxRun {
   const last = attempts.at(-1) ?? attempts[0];
   const steps = stepsOf(proof, prepared, attempts);
+  const observations = [
+    ...stepObservations(proof, prepared, steps, last),
+    ...blamed(last),
+    ...endObservation(last),
+  ];
   return {
     accelerator: proof.accelerator,
     outcome: outcomeOf(last),
     steps,
-    observations: [
-      ...stepObservations(proof, prepared, steps, last),
-      ...blamed(last),
-      ...endObservation(last),
-    ],
+    observations: observations.length > 0 ? observations : missingSteps(proof, prepared, last),
     kernelLog: attempts.map(({ guest }) => guest.console).join("\n"),
     seconds: attempts.reduce((sum, { guest }) => sum + guest.seconds, 0),
   };
@@ -436,6 +437,15 @@ function blamed({ complaints }: Attempt): Observation[] {
 
 function isBeforeLoad(step: string): boolean {
   return step === "" || step === "kernel modules" || step.startsWith("test before: ");
+}
+
+/** For a guest whose report lacks steps, and of which nothing else is known: it must not pass for one that took them. */
+function missingSteps(proof: Proof, prepared: Prepared, { guest, report }: Attempt): Observation[] {
+  const told = report?.results ?? [];
+  const missing = expectedSteps(proof, prepared).find((name, index) => told[index]?.name !== name);
+  if (missing === undefined) return [];
+  const detail = guest.console.trimEnd().split("\n").slice(-40).join("\n");
+  return [{ rule: "kernel-complained", message: `the guest has not reported the step '${missing}'`, detail }];
 }
 
 /** For a guest that did not come to its end and said nothing of why. */

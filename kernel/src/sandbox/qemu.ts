@@ -1,9 +1,9 @@
 import { fstatSync, readSync } from "node:fs";
 import { mkdtemp, open, rm, writeFile } from "node:fs/promises";
 import { tmpdir } from "node:os";
-import { join } from "node:path";
+import { dirname, join } from "node:path";
+import { runConfined } from "../host/confined.js";
 import { Fault } from "../host/fault.js";
-import { run } from "../host/run.js";
 import type { Work } from "../host/work.js";
 import type { Arch } from "../profile/profile.js";
 import { bootableForm } from "./kernel-image.js";
@@ -139,7 +139,17 @@ async function watchGuest(work: Work, guest: Guest, files: GuestFiles): Promise<
   const start = performance.now();
   try {
     const signal = AbortSignal.any([work.signal, stop.signal]);
-    const result = await run({ signal }, qemuCommand(MACHINES[guest.arch], guest, files));
+    const command = qemuCommand(MACHINES[guest.arch], guest, files);
+    const confinement = {
+      readable: [files.image],
+      writable: dirname(files.console),
+      devices: guest.accelerator === "kvm" ? ["/dev/kvm"] : [],
+      memory: 4096 + memoryOf(guest),
+    };
+    // Our own deadline comes first: it tells what the guest did until then.
+    const result = await runConfined({ ...work, signal }, command, confinement, {
+      deadline: guest.deadline + 60,
+    });
     if (result.status !== 0) throw qemuFailure(guest, result.stderr);
   } catch (error) {
     if (stopped === undefined || work.signal.aborted) throw error;
@@ -204,7 +214,7 @@ function qemuCommand(machine: Machine, guest: Guest, files: GuestFiles): [string
     ...["-accel", guest.accelerator === "kvm" ? "kvm" : "tcg"],
     ...["-cpu", machine.cpu[guest.accelerator]],
     ...["-smp", String(guest.cpus ?? 1)],
-    ...["-m", `${guest.memory ?? 512}M`],
+    ...["-m", `${memoryOf(guest)}M`],
     // Files: the devices hand on single bytes, which would wake the reader of a pipe each, and are lost when it is full.
     ...["-serial", `file:${files.console}`],
     ...["-chardev", `file,id=protocol,path=${files.protocol}`],
@@ -213,6 +223,11 @@ function qemuCommand(machine: Machine, guest: Guest, files: GuestFiles): [string
     ...["-initrd", files.initramfs],
     ...["-append", append.join(" ")],
   ];
+}
+
+/** MiB of the guest's memory. */
+function memoryOf({ memory = 512 }: Guest): number {
+  return memory;
 }
 
 function qemuFailure(guest: Guest, stderr: string): Fault {

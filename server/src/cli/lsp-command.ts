@@ -1,4 +1,5 @@
 import type { Command } from "commander";
+import type { CommonOptions } from "./session.js";
 
 /**
  * Serves an editor; it is no command with a result, so that it runs in no session.
@@ -11,7 +12,8 @@ export function addLspCommand(program: Command, stop: AbortController): void {
     .option("--stdio", "speak on standard input and output, which is the only way")
     .option("--clientProcessId <pid>", "end when that process does")
     .addHelpText("after", "\nHow editors start it: docs/editors.md")
-    .action(async () => {
+    .action(async (_options: unknown, command: Command) => {
+      const { confine } = command.optsWithGlobals<CommonOptions>();
       process.on("exit", () => stop.abort());
       // In a turn of its own: by then all who listen have ended what they started.
       stop.signal.addEventListener("abort", () => setImmediate(() => process.exit(130)));
@@ -20,7 +22,7 @@ export function addLspCommand(program: Command, stop: AbortController): void {
         import("../lsp/serve.js"),
       ]);
       serve(
-        { signal: stop.signal, cache: defaultCache(), progress: () => undefined },
+        { signal: stop.signal, cache: defaultCache(), progress: () => undefined, unconfined: !confine },
         process.stdin,
         process.stdout,
       );

@@ -74,6 +74,7 @@ function createProgram(act: Act, stop: AbortController): Command {
     .option("--json", "print JSON; the schemas are in docs/schema")
     .option("--kernel <profile>", "the kernel to patch, such as debian/latest-amd64")
     .option("--verbose", "say every step, one a line, and keep the evidence in error messages")
+    .option("--no-confine", "let what a patch starts do all that you may; for patches that you trust")
     .configureHelp({ showGlobalOptions: true })
     .configureOutput({ outputError: (text, write) => write(text.replace(/^error: /, "hotpatch: ")) })
     .addHelpText(

@@ -9,6 +9,8 @@ export interface CommonOptions {
   readonly json?: true;
   readonly kernel?: string;
   readonly verbose?: true;
+  /** False with `--no-confine`. */
+  readonly confine: boolean;
 }
 
 /** What a command works with: the work itself and the person it speaks to. */
@@ -40,7 +42,7 @@ export function openSession(options: CommonOptions, signal: AbortSignal): Sessio
     process.stdout.write(text);
   };
   return {
-    work: { signal, cache: defaultCache(), progress: progress.report },
+    work: { signal, cache: defaultCache(), progress: progress.report, unconfined: !options.confine },
     kernel: options.kernel,
     colors: paint,
     json,

@@ -10,7 +10,7 @@ export const headerFanOut: SourceRule = {
   severity: "needs-review",
   witnesses: ["source"],
   summary: "a changed header reaches more files than can be compiled for one hot patch",
-  why: "Every file that includes it may carry the change; those that were not compiled are unknown.",
+  why: "Every file that uses what changed in it carries the change; each is compiled and judged by itself.",
   remedy: "Move the change into the .c files that need it.",
   sources: ["kpatch patch author guide, Header file changes"],
   *check({ file, facts }) {
@@ -28,13 +28,13 @@ export const headerFanOut: SourceRule = {
       ? {
           at: altering.place,
           symbol: altering.name,
-          message: `${path} is included by ${count}, each of which may carry the change of '${altering.name}'; the limit is ${UNIT_LIMIT}`,
+          message: `${path} is included by ${count}, each of which may carry the change of '${altering.name}'; the build looks at those that name it, up to ${UNIT_LIMIT}`,
         }
       : {
           at: firstChange(file),
           severity: "info",
-          message: `${path} is included by ${count}; it only gains or loses names that existing code does not use, but more than ${UNIT_LIMIT} units are not compiled to prove it`,
-          remedy: "Declare the names in the .c files that use them.",
+          message: `${path} is included by ${count}; it only gains or loses names that existing code does not use`,
+          remedy: "Nothing, if no other file has such a name; the build looks for those that do.",
         };
   },
 };
