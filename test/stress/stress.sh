@@ -143,7 +143,7 @@ note_times() {
 }
 miss() {
 	missed=$((missed + 1))
-	echo "# | cycle $count: $*" >&3
+	echo "# | cycle $count: $*; ftrace: $(grep victim_ $tracing/enabled_functions | tr '\n' ' ')" >&3
 }
 cycle() { # WHETHER-ENABLED VALUE
 	set_enabled stress_a "$1" 2> /tmp/output || miss "enabled $1: $(cat /tmp/output)"
