@@ -8,8 +8,8 @@ import type { Work } from "@kernel-hotpatch/kernel/host/work";
 import {
   commitsOf,
   GIT,
-  gitEnvironment,
   NOTHING_CHANGED,
+  nothingFiltered,
   PLAIN_DIFF,
   parseRange,
   type Range,
@@ -98,7 +98,7 @@ async function workingTreePatch(work: Work, limit: number): Promise<NamedPatch> 
 
 async function gitDiff(work: Work, revisions: string, limit: number): Promise<Buffer> {
   const argv = [...GIT, "diff", ...PLAIN_DIFF, "--unified=3", revisions, "--"] as const;
-  return outputOf(work, argv, revisions, limit, await gitEnvironment(work));
+  return outputOf(work, argv, revisions, limit, await nothingFiltered(work));
 }
 
 async function outputOf(

@@ -12,12 +12,19 @@ export const GIT = [
   "--no-optional-locks",
 ] as const;
 
+/** Variables for git where it reads what commits hold: what a partial clone lacks is not fetched. */
+export const NOTHING_FETCHED = {
+  GIT_NO_LAZY_FETCH: "1",
+  // Git before 2.45 does not know that one; a list of protocols goes before all configuration (git(1)).
+  GIT_ALLOW_PROTOCOL: "none",
+} as const;
+
 /**
- * Variables for git where it reads what lies in a working tree or what a commit holds: no filter that the configuration
- * names converts a file (gitattributes(5), `filter`), and nothing that a partial clone lacks is fetched.
+ * Variables for git where it reads the files of a working tree, too: no filter that the configuration names converts one
+ * (gitattributes(5), `filter`).
  * @param cwd a folder of the working tree
  */
-export async function gitEnvironment(
+export async function nothingFiltered(
   work: Pick<Work, "signal">,
   cwd: string = process.cwd(),
 ): Promise<Record<string, string>> {
@@ -31,9 +38,7 @@ export async function gitEnvironment(
     [`GIT_CONFIG_VALUE_${at}`, ""],
   ]);
   return {
-    GIT_NO_LAZY_FETCH: "1",
-    // Git before 2.45 does not know that one; a list of protocols goes before all configuration (git(1)).
-    GIT_ALLOW_PROTOCOL: "none",
+    ...NOTHING_FETCHED,
     GIT_CONFIG_COUNT: String(names.length),
     ...Object.fromEntries(settings),
   };

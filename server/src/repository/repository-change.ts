@@ -5,7 +5,15 @@ import { pathProblem } from "@kernel-hotpatch/kernel/build/scan-patch";
 import { Fault } from "@kernel-hotpatch/kernel/host/fault";
 import { runOk } from "@kernel-hotpatch/kernel/host/run";
 import type { Work } from "@kernel-hotpatch/kernel/host/work";
-import { commitsOf, GIT, gitEnvironment, NOTHING_CHANGED, PLAIN_DIFF, type Range } from "./git.js";
+import {
+  commitsOf,
+  GIT,
+  NOTHING_CHANGED,
+  NOTHING_FETCHED,
+  nothingFiltered,
+  PLAIN_DIFF,
+  type Range,
+} from "./git.js";
 
 /** What differs in a repository, as files rather than as a patch. */
 export interface RepositoryChange {
@@ -63,7 +71,12 @@ async function filesThatDiffer(
   withUntracked: boolean,
   limits: PatchLimits,
 ): Promise<FileChange[]> {
-  const listed = await git(work, root, ["diff", ...PLAIN_DIFF, ...RAW, revisions, "--"]);
+  const listed = await git(
+    work,
+    root,
+    ["diff", ...PLAIN_DIFF, ...RAW, revisions, "--"],
+    await nothingFiltered(work, root),
+  );
   const entries = rawEntries(listed);
   const added = withUntracked ? await untrackedSources(work, root) : [];
   if (entries.length + added.length > limits.files)
@@ -186,7 +199,7 @@ async function catFiles(work: Pick<Work, "signal">, root: string, names: readonl
   let size = 0;
   await runOk({ signal: AbortSignal.any([work.signal, full.signal]) }, [...GIT, "cat-file", "--batch"], {
     cwd: root,
-    env: await gitEnvironment(work, root),
+    env: NOTHING_FETCHED,
     input: `${names.join("\n")}\n`,
     onOutput: (chunk) => {
       chunks.push(chunk);
@@ -218,8 +231,12 @@ function batchContents(output: Buffer): Map<string, Buffer> {
   return contents;
 }
 
-async function git(work: Pick<Work, "signal">, root: string, args: readonly string[]): Promise<string> {
+async function git(
+  work: Pick<Work, "signal">,
+  root: string,
+  args: readonly string[],
+  env: Readonly<Record<string, string>> = NOTHING_FETCHED,
+): Promise<string> {
   const failure = { code: "bad-input" as const, message: "git cannot say what differs" };
-  const env = await gitEnvironment(work, root);
   return await runOk(work, [...GIT, ...args], { cwd: root, env, failure });
 }
