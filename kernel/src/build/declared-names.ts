@@ -1,4 +1,4 @@
-import { type Declaration, nest } from "./header-items.js";
+import { type Declaration, namesIn, nest } from "./header-items.js";
 
 /** What a declaration declares. */
 export interface Declared {
@@ -117,15 +117,15 @@ function symbolsOf({ tokens, text }: Declaration): string[] | undefined {
 function variablesOf(head: string): string[] | undefined {
   const [, declared] = /^(?:extern|static) ([^=]*?) (?:;|= [^,]*;)$/.exec(head) ?? [];
   return declared?.split(",").flatMap((part) => {
-    const all = part.split(" ").filter(isName);
-    // Attributes may stand behind the name.
-    return all.slice(
-      Math.max(
-        all.findLastIndex((word) => !word.startsWith("__")),
-        0,
-      ),
-    );
+    return nameAtEnd(part.split(" "));
   });
+}
+
+/** Of a declarator its name, and the attributes that may stand behind it. */
+function nameAtEnd(words: readonly string[]): string[] {
+  const names = words.filter(isName);
+  const at = names.findLastIndex((word) => !word.startsWith("__"));
+  return names.slice(Math.max(at, 0));
 }
 
 /** Members of a struct or union, and of those inside of it. Where they are, debug information tells. */
@@ -139,8 +139,7 @@ function membersOf(tokens: readonly string[]): Entry[] | undefined {
 
 /** Whether a condition is the same for all units of a kernel. */
 function isUniform(condition: string): boolean {
-  const words = condition.match(/[A-Za-z_]\w*/g) ?? [];
-  return words.every((word) => UNIFORM.test(word));
+  return namesIn(condition).every((word) => UNIFORM.test(word));
 }
 
 const UNIFORM =
@@ -152,16 +151,7 @@ function memberNames(text: string): string[] {
   // Such as a group of members (`struct_group`, include/linux/stddef.h).
   if (text.includes("(")) return text.split(" ").filter(isName);
   return text.split(",").flatMap((part) => {
-    const words = part
-      .replace(/ [[:].*$/, "")
-      .split(" ")
-      .filter(isName);
-    return words.slice(
-      Math.max(
-        words.findLastIndex((word) => !word.startsWith("__")),
-        0,
-      ),
-    );
+    return nameAtEnd(part.replace(/ [[:].*$/, "").split(" "));
   });
 }
 

@@ -81,6 +81,11 @@ export function tokensOf(text: string): string[] {
   return text.match(TOKEN) ?? [];
 }
 
+/** Every name in a piece of C, keywords among them, as often as it stands there. */
+export function namesIn(text: string): string[] {
+  return text.match(/[A-Za-z_]\w*/g) ?? [];
+}
+
 /** Keeps count of the `#if` groups that are open. @returns whether the directive is about them */
 export function nest(conditions: string[], directive: string): boolean {
   const [, word = "", condition = ""] = /^# (if|ifdef|ifndef|elif|else|endif)\b ?(.*)$/.exec(directive) ?? [];

@@ -1,9 +1,9 @@
 import { existsSync } from "node:fs";
-import { mkdir, readFile, rename, writeFile } from "node:fs/promises";
+import { mkdir, readFile } from "node:fs/promises";
 import { dirname, join, relative } from "node:path";
 import type { Work } from "../host/work.js";
 import type { KernelProfile } from "../profile/profile.js";
-import { buildCache } from "./originals.js";
+import { buildCache, writeAside } from "./originals.js";
 
 /**
  * What takes a while to find out from a profile's source and configuration. In our cache these never change, so that the
@@ -23,9 +23,7 @@ export async function keptAnswer<Value>(
   if (existsSync(kept)) return JSON.parse(await readFile(kept, "utf8")) as Value;
   const found = await find();
   if (found === null) return found;
-  const aside = `${kept}.${process.pid}`;
   await mkdir(dirname(kept), { recursive: true });
-  await writeFile(aside, JSON.stringify(found));
-  await rename(aside, kept);
+  await writeAside(kept, JSON.stringify(found));
   return found;
 }

@@ -5,31 +5,50 @@ import type { Work } from "../host/work.js";
 import type { KernelProfile } from "../profile/profile.js";
 import type { ChangedNames, NameKind } from "./changed-names.js";
 import { declaredBy } from "./declared-names.js";
-import { type HeaderItem, headerItems, isDirective } from "./header-items.js";
-import { readPastings } from "./pastings.js";
+import { type HeaderItem, headerItems, isDirective, namesIn } from "./header-items.js";
+import { type Pastings, readPastings } from "./pastings.js";
 import type { FileChange } from "./patch-files.js";
 import { filesWithWords } from "./source-search.js";
 
 /** Beyond so many `.c` files nobody asks any more which of them are built. */
 const FILE_LIMIT = 500;
 
+/** Finds the files that may notice a change to a header; see {@link namingFiles}. */
+export type FindNamingFiles = (path: string, changed: ChangedNames) => Promise<string[] | string>;
+
+/**
+ * @param changes the whole patch: its files count as they were and as they become
+ * @returns a function from a header to the files that may notice what changes in it; how macros put names together is read
+ *   when it is first needed
+ */
+export function namingSearch(
+  work: Work,
+  profile: KernelProfile,
+  changes: readonly FileChange[],
+): FindNamingFiles {
+  let pastings: Promise<Pastings> | undefined;
+  return async (path, changed) => {
+    if (changed.names.size === 0) return [];
+    pastings ??= readPastings(work, profile);
+    return await namingFiles(work, profile, changes, path, changed, await pastings);
+  };
+}
+
 /**
  * Finds the files that may notice a change: `.c` files that name what changed, or a macro, function or variable of a
  * header that does, over any number of headers; and headers that do so in a way that cannot be told by name. Where a
  * macro may put a name together (`##`), its parts count as the name, in the files that can use that macro.
- * @param changes the whole patch: its files count as they were and as they become
  * @param path the header
  * @returns paths, sorted; or, when there are too many, the beginning of a sentence that ends with the names
  */
-export async function namingFiles(
+async function namingFiles(
   work: Work,
   profile: KernelProfile,
   changes: readonly FileChange[],
   path: string,
   changed: ChangedNames,
+  pastings: Pastings,
 ): Promise<string[] | string> {
-  if (changed.names.size === 0) return [];
-  const pastings = await readPastings(work, profile);
   const driver = pastings.obscures(path);
   if (driver !== undefined) return `macros of ${driver} may put together`;
   const known = new Map<string, NameKind>();
@@ -58,7 +77,7 @@ export async function namingFiles(
     for (const file of await filesWithWords(work, profile, [...somewhere.keys()], [...scopes]))
       found.add(file);
     for (const { path: file, before, after } of changes) {
-      const words = [before, after].flatMap((text) => (text ? tokensIn(text.toString("latin1")) : []));
+      const words = [before, after].flatMap((text) => (text ? namesIn(text.toString("latin1")) : []));
       if (words.some((word) => everywhere.has(word) || somewhere.has(word))) found.add(file);
     }
     const next = new Map<string, NameKind>();
@@ -96,9 +115,9 @@ function usersIn(
   const users = new Map<string, NameKind>();
   const isConstant = (word: string) => wanted.get(word) === "macro" || wanted.get(word) === "value";
   for (const item of items) {
-    const asked = tokensIn(item.condition).find(isConstant);
+    const asked = namesIn(item.condition).find(isConstant);
     if (asked !== undefined && !(isDirective(item) && item.name === asked)) return undefined;
-    const words = tokensIn(item.text).filter((word) => wanted.has(word));
+    const words = namesIn(item.text).filter((word) => wanted.has(word));
     if (words.length === 0) continue;
     if (isDirective(item)) {
       if (item.kind === "define") users.set(item.name, "macro");
@@ -115,13 +134,13 @@ function usersIn(
     if ((isLayout || isPrototype) && isPlain) continue;
     if (typeof declared === "string") return undefined;
     for (const { names, text } of declared.macros)
-      if (tokensIn(text).some((word) => wanted.has(word))) for (const name of names) users.set(name, "macro");
+      if (namesIn(text).some((word) => wanted.has(word))) for (const name of names) users.set(name, "macro");
     if (isLayout) {
       // An enum's own values are what changed, and known.
       const own = new Set(declared.entries.flatMap(({ names }) => names));
       const isOwn = (word: string) =>
         declared.kind === "enum" && own.has(word) && wanted.get(word) === "value";
-      const inside = new Set(declared.macros.flatMap(({ text }) => tokensIn(text)));
+      const inside = new Set(declared.macros.flatMap(({ text }) => namesIn(text)));
       if (words.some((word) => isConstant(word) && !isOwn(word) && !inside.has(word))) return undefined;
       if (/typeof|sizeof|offsetof|ARRAY_SIZE/.test(item.text)) return undefined;
     }
@@ -138,7 +157,7 @@ async function namesConstant(
   file: string,
   names: ReadonlyMap<string, NameKind>,
 ): Promise<boolean> {
-  const words = tokensIn(await readFile(join(profile.source, file), "latin1"));
+  const words = namesIn(await readFile(join(profile.source, file), "latin1"));
   return words.some((word) => names.get(word) === "macro" || names.get(word) === "value");
 }
 
@@ -156,8 +175,4 @@ async function itemsOf(
       : [await readFile(place)];
   const all = texts.map((text) => headerItems(text.toString("latin1")));
   return all.includes(undefined) ? undefined : all.flatMap((items) => items ?? []);
-}
-
-function tokensIn(text: string): string[] {
-  return text.match(/[A-Za-z_]\w*/g) ?? [];
 }

@@ -3,6 +3,7 @@ import { readFile } from "node:fs/promises";
 import { join, resolve } from "node:path";
 import { checkpoint, type Work } from "../host/work.js";
 import type { KernelProfile } from "../profile/profile.js";
+import { namesIn } from "./header-items.js";
 import { keptAnswer } from "./kept-answer.js";
 import { filesWithWords, searchSource } from "./source-search.js";
 
@@ -23,12 +24,10 @@ export async function readPastings(work: Work, profile: KernelProfile): Promise<
   const known = await keptAnswer(work, profile, "pastings-by-scope.json", () => findPastings(work, profile));
   const words = new Map<string, Set<string>>();
   for (const file of known.files)
-    words.set(
-      file,
-      new Set((await readFile(resolve(profile.source, file), "latin1")).match(/[A-Za-z_]\w*/g)),
-    );
+    words.set(file, new Set(namesIn(await readFile(resolve(profile.source, file), "latin1"))));
+  const patterns = known.patterns.map(({ pattern, scope }) => ({ pattern: new RegExp(pattern), scope }));
   return {
-    partsOf: (name) => partsOf(name, known),
+    partsOf: (name) => partsOf(name, patterns),
     filesThatMake: (name) => known.files.filter((file) => isMadeOf(name, words.get(file) ?? new Set())),
     obscures: (header) => {
       const driver = driverOf(header);
@@ -82,13 +81,16 @@ function* pastingsIn(source: string): Generator<{ macro: string; pattern?: strin
 const MACRO = /^[ \t]*#[ \t]*define[ \t]+(\w+)(?:\(([^)]*)\))?(?:.*\\\n)*.*$/gm;
 
 /** Words that somebody must have written for such a macro to make the name; of several the longest. */
-function partsOf(name: string, pastings: Found): { part: string; scope: string }[] {
-  return pastings.patterns.flatMap(({ pattern, scope }) => {
-    const [, ...parts] = new RegExp(pattern).exec(name) ?? [];
+function partsOf(
+  name: string,
+  patterns: readonly { readonly pattern: RegExp; readonly scope: string }[],
+): { part: string; scope: string }[] {
+  return patterns.flatMap(({ pattern, scope }) => {
+    const [, ...parts] = pattern.exec(name) ?? [];
     const [part = ""] = parts.toSorted((a, b) => b.length - a.length);
     if (part === "" || part === name) return [];
     // Such is made by another macro (`_##name` of SYSCALL_DEFINE1, include/linux/syscalls.h).
-    const inner = /^_|_$/.test(part) ? partsOf(part, pastings) : [];
+    const inner = /^_|_$/.test(part) ? partsOf(part, patterns) : [];
     return [{ part, scope }, ...inner.map((one) => ({ ...one, scope: one.scope || scope }))];
   });
 }

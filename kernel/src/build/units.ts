@@ -6,7 +6,7 @@ import { changedNames } from "./changed-names.js";
 import { kindOfFile } from "./file-kinds.js";
 import { includerSearch } from "./inclusions.js";
 import { type FolderObjects, objectsOfFolder, optionThatIsOff } from "./kbuild.js";
-import { namingFiles } from "./naming-files.js";
+import { namingSearch } from "./naming-files.js";
 import type { FileChange } from "./patch-files.js";
 
 /** Which translation units a patch may change. */
@@ -42,6 +42,7 @@ export async function affectedUnits(
   const types = new Map<string, string>();
   const byName = new Set<string>();
   const includersOf = await includerSearch(work, profile);
+  const namingFiles = namingSearch(work, profile, changes);
   const builtOf = async (files: Iterable<string>) => {
     const built: string[] = [];
     for (const file of files) if (await roleOf(makefiles, file)) built.push(file);
@@ -58,7 +59,7 @@ export async function affectedUnits(
     const changed = changedNames(before.toString("latin1"), after.toString("latin1"));
     if (typeof changed === "string") return fanOut(path, count, changed);
     const names = listed([...changed.names.keys()]);
-    const files = await namingFiles(work, profile, changes, path, changed);
+    const files = await namingFiles(path, changed);
     if (typeof files === "string") return fanOut(path, count, `${files} ${names}`);
     const users = await includersOf(files);
     if (typeof users === "string") return fanOut(path, count, `${users} may include what uses ${names}`);
