@@ -13,6 +13,22 @@ export function evalWork(): Work {
   };
 }
 
+/** Runs an evaluation to its end, or prints its usage; what a person can do something about is told in one line. */
+export async function runEvaluation(
+  evaluate: () => Promise<string>,
+  usage: string,
+  { help, output }: { readonly help: boolean; readonly output?: string | undefined },
+): Promise<void> {
+  try {
+    if (help) process.stdout.write(usage);
+    else await tell(await evaluate(), output);
+  } catch (error) {
+    if (!(error instanceof Fault)) throw error;
+    process.stderr.write(`${error.message}\n`);
+    process.exitCode = error.code === "interrupted" ? 130 : 2;
+  }
+}
+
 /** Prints a result, or writes it where `--output` says. */
 export async function tell(text: string, output: string | undefined): Promise<void> {
   if (output === undefined) process.stdout.write(text);

@@ -6,14 +6,13 @@ import { parseArgs } from "node:util";
 import { changedNames } from "@kernel-hotpatch/kernel/build/changed-names";
 import { compilePatched, type PatchedUnit } from "@kernel-hotpatch/kernel/build/compile";
 import { includerSearch } from "@kernel-hotpatch/kernel/build/inclusions";
-import { namingFiles } from "@kernel-hotpatch/kernel/build/naming-files";
+import { namingSearch } from "@kernel-hotpatch/kernel/build/naming-files";
 import { originalsOf } from "@kernel-hotpatch/kernel/build/originals";
 import type { FileChange } from "@kernel-hotpatch/kernel/build/patch-files";
 import { affectedUnits } from "@kernel-hotpatch/kernel/build/units";
-import { Fault } from "@kernel-hotpatch/kernel/host/fault";
 import { checkpoint } from "@kernel-hotpatch/kernel/host/work";
 import { diffObjects, openObject } from "@kernel-hotpatch/kernel/objdiff/diff-objects";
-import { evalWork, natural, tell } from "./command.js";
+import { evalWork, natural, runEvaluation } from "./command.js";
 import { readDifference } from "./difference.js";
 import { fetchPair, type Pair } from "./pair.js";
 import { shuffled } from "./random.js";
@@ -40,14 +39,7 @@ const { values } = parseArgs({
   },
 });
 const work = evalWork();
-try {
-  if (values.help) process.stdout.write(USAGE);
-  else await tell(await evaluate(), values.output);
-} catch (error) {
-  if (!(error instanceof Fault)) throw error;
-  process.stderr.write(`${error.message}\n`);
-  process.exitCode = error.code === "interrupted" ? 130 : 2;
-}
+await runEvaluation(evaluate, USAGE, values);
 
 /** What was found of one header. */
 interface Judged {
@@ -130,7 +122,7 @@ async function judge({ older }: Pair, change: Required<FileChange>): Promise<Jud
   if (includers.length === 0) return "too many includers, or none";
   const changed = changedNames(before.toString("latin1"), after.toString("latin1"));
   if (typeof changed === "string") return "not told by names";
-  const files = await namingFiles(work, older, [change], path, changed);
+  const files = await namingSearch(work, older, [change])(path, changed);
   if (typeof files === "string") return "not told by names";
   const users = await (await includerSearch(work, older))(files);
   if (typeof users === "string") return "not told by names";

@@ -1,10 +1,9 @@
 // `npm run eval -- objects`: what the object witness carries of real fixes, and how that runs. See USAGE.
 import { parseArgs } from "node:util";
-import { Fault } from "@kernel-hotpatch/kernel/host/fault";
 import { isGood, type Loaded, loadAll } from "./batch-boot.js";
 import { type Builder, type BuiltPatch, type EvalPatch, openBuilder } from "./built-patch.js";
 import { type Case, type Outcome, sampleChangedFiles } from "./cases.js";
-import { evalWork, natural, tell } from "./command.js";
+import { evalWork, natural, runEvaluation } from "./command.js";
 import { openGrower } from "./grow-group.js";
 import { barsOf, type ObjectsResult, renderRefusals, renderTable, type Tried } from "./objects-report.js";
 import { fetchPair, type Pair } from "./pair.js";
@@ -43,14 +42,7 @@ const { values } = parseArgs({
   },
 });
 const work = evalWork();
-try {
-  if (values.help) process.stdout.write(USAGE);
-  else await tell(await evaluate(), values.output);
-} catch (error) {
-  if (!(error instanceof Fault)) throw error;
-  process.stderr.write(`${error.message}\n`);
-  process.exitCode = error.code === "interrupted" ? 130 : 2;
-}
+await runEvaluation(evaluate, USAGE, values);
 
 async function evaluate(): Promise<string> {
   const seed = natural("seed", values.seed);

@@ -91,18 +91,15 @@ function findingText(finding: Finding, isElsewhere: boolean): string {
     ...related
       .slice(0, MOST_RELATED)
       .flatMap((other) => say(`${placeOf(other) || "elsewhere"}: ${other.message}`)),
-    ...block((detail ?? "").split("\n")),
+    ...block(detail ?? ""),
     ...say(why),
     ...say(remedy),
-    ...(fixes ?? []).flatMap((fix) => [...say(`${fix.title}:`), ...block(fixDiff(finding, fix))]),
+    ...(fixes ?? []).flatMap((fix) => [...say(`${fix.title}:`), ...block(fixDiff(finding, fix).join("\n"))]),
   ].join("\n");
 }
 
-function block(lines: readonly string[]): string[] {
-  const kept = lines
-    .join("\n")
-    .replace(/^\n+|\s+$/g, "")
-    .split("\n");
+function block(text: string): string[] {
+  const kept = text.replace(/^\n+|\s+$/g, "").split("\n");
   const shown = kept
     .slice(0, LINES_OF_DETAIL)
     .map((line) => `    ${cut(printable(line), LONGEST_WORD)}`.trimEnd());

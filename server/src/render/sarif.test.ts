@@ -3,23 +3,14 @@ import { Ajv } from "ajv";
 import type { Log } from "sarif";
 import { expect, test } from "vitest";
 import type { Finding } from "../review/finding.js";
-import type { Review } from "../review/review.js";
+import { sampleFinding, sampleReview } from "./sample-review.js";
 import { renderReviewSarif } from "./sarif.js";
 
 const finding: Finding = {
-  rule: "static-data-changed",
-  severity: "unsafe",
-  witness: "source",
+  ...sampleFinding,
   file: "mm/page alloc.c",
-  line: 12,
   column: 12,
-  endLine: 12,
   endColumn: 17,
-  symbol: "limit",
-  message: "the initial value of 'limit' changes",
-  why: "The variable is live.",
-  remedy: "Set it in a callback.",
-  excerpt: { text: "static int limit = 2;" },
   related: [
     { file: "mm/b.c", line: 3, column: null, endLine: null, endColumn: null, message: "read here" },
     { file: null, line: null, column: null, endLine: null, endColumn: null, message: "and elsewhere" },
@@ -58,20 +49,8 @@ const whole: Finding = {
   fixes: [],
 };
 
-function reviewOf(findings: readonly Finding[]): Review {
-  return {
-    schemaVersion: 1,
-    tool: { name: "kernel-hotpatch", version: "0.1.0" },
-    kernel: { id: "debian/6.1.0-56-amd64", arch: "x86_64", release: "6.1.0-56-amd64" },
-    patch: { files: ["mm/a.c"], sha256: "0".repeat(64) },
-    verdict: "unsafe",
-    witnesses: ["source"],
-    findings,
-  };
-}
-
 function logOf(...findings: Finding[]): Log {
-  return JSON.parse(renderReviewSarif(reviewOf(findings)));
+  return JSON.parse(renderReviewSarif(sampleReview(findings)));
 }
 
 function resultsOf(...findings: Finding[]) {
