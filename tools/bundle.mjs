@@ -24,31 +24,35 @@ const kernelApart = {
   },
 };
 
+const COMMON = {
+  write: false,
+  absWorkingDir: fileURLToPath(new URL("../server/dist", import.meta.url)),
+  bundle: true,
+  format: "esm",
+  platform: "node",
+  target: "node20",
+  logLevel: "warning",
+};
+
 export default async function bundle() {
-  const files = [...(await bundled()), ...(await bundledAction())];
-  for (const { path, contents } of files) if (!holds(path, contents)) replace(path, contents);
+  const files = await Promise.all([bundled(), bundledAction()]);
+  for (const { path, contents } of files.flat()) if (!holds(path, contents)) replace(path, contents);
 }
 
 /** @returns the files as they would be written: the folder may hold older ones, too, that somebody runs from */
 export async function bundled() {
   const { outputFiles } = await build({
-    write: false,
-    absWorkingDir: fileURLToPath(new URL("../server/dist", import.meta.url)),
+    ...COMMON,
     entryPoints: ["cli/main.js", "review/source-worker.js", "../../kernel/dist/objdiff/diff-objects.js"],
     // As deep as what is bundled, which finds its files by relative paths.
     outdir: "bundle",
     entryNames: "[name]",
-    bundle: true,
     splitting: true,
-    format: "esm",
-    platform: "node",
-    target: "node20",
     external: APART,
     plugins: [kernelApart],
     banner: {
       js: 'import { createRequire as requireFrom } from "node:module"; const require = requireFrom(import.meta.url);',
     },
-    logLevel: "warning",
   });
   return outputFiles;
 }
@@ -56,16 +60,10 @@ export async function bundled() {
 /** One file, which runs where nothing is installed: the GitHub Action. */
 async function bundledAction() {
   const { outputFiles } = await build({
-    write: false,
-    absWorkingDir: fileURLToPath(new URL("../server/dist", import.meta.url)),
+    ...COMMON,
     entryPoints: ["bot/action.js"],
     // As deep as what is bundled, which reads its version from `server/package.json`.
     outfile: "action/action.mjs",
-    bundle: true,
-    format: "esm",
-    platform: "node",
-    target: "node20",
-    logLevel: "warning",
   });
   return outputFiles;
 }

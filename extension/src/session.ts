@@ -275,8 +275,13 @@ export class Session {
   }
 
   /** Says something that came of a command, with what can be done next. */
-  async #said(message: string, actions: Readonly<Record<string, () => Thenable<unknown>>>): Promise<void> {
-    const chosen = await vscode.window.showInformationMessage(message, ...Object.keys(actions));
+  async #said(
+    message: string,
+    actions: Readonly<Record<string, () => Thenable<unknown>>>,
+    show: (message: string, ...items: string[]) => Thenable<string | undefined> = vscode.window
+      .showInformationMessage,
+  ): Promise<void> {
+    const chosen = await show(message, ...Object.keys(actions));
     if (chosen !== undefined) await actions[chosen]?.();
   }
 
@@ -295,9 +300,7 @@ export class Session {
             "Show Log": async () => this.#log.show(true),
           };
     // Whoever gave the command need not wait until somebody has read it.
-    void vscode.window.showWarningMessage(message, ...Object.keys(actions)).then(async (chosen) => {
-      if (chosen !== undefined) await actions[chosen]?.();
-    });
+    void this.#said(message, actions, vscode.window.showWarningMessage);
   }
 }
 

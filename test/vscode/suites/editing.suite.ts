@@ -4,8 +4,7 @@ import type { Review } from "@kernel-hotpatch/server/review/review";
 import * as vscode from "vscode";
 import { changeMeminfo, MEMINFO } from "./meminfo.js";
 import { findings, replace, ruleOf, session, show, takeBackAfterEach, until, untilRule } from "./on-stage.js";
-
-const [BASE, SCHED] = ["fs/proc/base.c", "include/linux/sched.h"];
+import { BASE, countRenames, MEMBER, SCHED } from "./renames.js";
 
 const setting = async (name: string, value: unknown) =>
   await vscode.workspace
@@ -25,16 +24,10 @@ describe("editing", () => {
   takeBackAfterEach(MEMINFO, BASE, SCHED);
 
   it("a struct member is underlined, and its fix makes a shadow variable that compiles", async () => {
-    const base = await show(BASE);
-    await replace(
-      base,
-      "\t\tset_task_comm(p, buffer);\n",
-      "\t\tset_task_comm(p, buffer);\n\t\tp->renames++;\n",
-    );
+    const base = await countRenames();
     const header = await show(SCHED);
     const { document } = header;
-    const member = "\tchar\t\t\t\tcomm[TASK_COMM_LEN];";
-    const after = document.positionAt(document.getText().indexOf(member) + member.length);
+    const after = document.positionAt(document.getText().indexOf(MEMBER) + MEMBER.length);
     header.selection = new vscode.Selection(after, after);
     // Key by key, as a person does; the editor indents.
     for (const text of "\nint renames;") await vscode.commands.executeCommand("type", { text });

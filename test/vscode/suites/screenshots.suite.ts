@@ -4,8 +4,7 @@ import { setTimeout } from "node:timers/promises";
 import * as vscode from "vscode";
 import { MEMINFO } from "./meminfo.js";
 import { replace, session, show, stage, takeBackAfterEach, until, untilRule } from "./on-stage.js";
-
-const [BASE, SCHED] = ["fs/proc/base.c", "include/linux/sched.h"];
+import { BASE, countRenames, MEMBER, SCHED } from "./renames.js";
 
 /** Whoever runs the suites sees the line, and takes the picture; so it is with keys. */
 async function picture(name: string): Promise<void> {
@@ -63,15 +62,9 @@ describe("screenshots", () => {
     });
 
     it(`${name}: findings`, async () => {
-      const base = await show(BASE);
-      await replace(
-        base,
-        "\t\tset_task_comm(p, buffer);\n",
-        "\t\tset_task_comm(p, buffer);\n\t\tp->renames++;\n",
-      );
+      await countRenames();
       const header = await show(SCHED);
-      const member = "\tchar\t\t\t\tcomm[TASK_COMM_LEN];\n";
-      await replace(header, member, `${member}\tint\t\t\t\trenames;\n`);
+      await replace(header, `${MEMBER}\n`, `${MEMBER}\n\tint\t\t\t\trenames;\n`);
       await untilRule(header, "data-layout");
       await perform("hotpatch.patch.focus");
       await perform("workbench.actions.view.problems");
