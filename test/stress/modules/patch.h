@@ -41,16 +41,4 @@ static struct klp_patch patch = {
 #endif
 };
 
-static int __init patch_init(void)
-{
-	return hotpatch_register(&patch);
-}
-module_init(patch_init);
-
-static void __exit patch_exit(void)
-{
-	hotpatch_unregister(&patch);
-}
-module_exit(patch_exit);
-
-MODULE_LICENSE("GPL");
+#include "register.h"

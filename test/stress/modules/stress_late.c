@@ -33,16 +33,4 @@ static struct klp_patch patch = {
 	THIS_MODULE, objects, ARRAY_SIZE(objects), symbols, ARRAY_SIZE(symbols),
 };
 
-static int __init patch_init(void)
-{
-	return hotpatch_register(&patch);
-}
-module_init(patch_init);
-
-static void __exit patch_exit(void)
-{
-	hotpatch_unregister(&patch);
-}
-module_exit(patch_exit);
-
-MODULE_LICENSE("GPL");
+#include "register.h"
